@@ -24,7 +24,7 @@ from attnxai.report.figures.classes import draw_classes
 from attnxai.report.figures.contrasts import draw_contrasts
 from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources
-from attnxai.report.figures.text import FigureText, shown_by_method
+from attnxai.report.figures.text import FigureText
 from attnxai.report.labels import labels_table, labels_words
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.page import write_results
@@ -40,6 +40,7 @@ from attnxai.report.page_tables import (
     verdict_table,
 )
 from attnxai.report.sentences.say import say
+from attnxai.report.shown_maps import shown_by_method
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.tables.agreement import annotators_table
 from attnxai.report.tables.latex import escape

@@ -251,15 +251,19 @@ def compared_with(estimate: Estimate, names: Sequence[str]) -> Order:
     return Order.OPEN
 
 
-def better_baselines(result: AgreementResult, estimates: Sequence[Estimate]) -> list[str]:
-    """Which of ``brightness``, ``emission`` and ``centre`` agree better than all of some maps."""
-    baselines = {
+def baselines_of_kind(result: AgreementResult) -> dict[str, list[str]]:
+    """Names of the baselines by their kind."""
+    return {
         "brightness": brightness_names(result),
         "emission": emission_names(result),
         "centre": [CENTRE_BIAS],
     }
+
+
+def better_baselines(result: AgreementResult, estimates: Sequence[Estimate]) -> list[str]:
+    """Which of ``brightness``, ``emission`` and ``centre`` agree better than all of some maps."""
     return [
         kind
-        for kind, names in baselines.items()
+        for kind, names in baselines_of_kind(result).items()
         if names and all(compared_with(estimate, names) is Order.WORSE for estimate in estimates)
     ]

@@ -15,6 +15,8 @@ from attnxai.report.findings import (
     Finding,
     Order,
     Side,
+    baselines_of_kind,
+    best_of,
     better_baselines,
     brightness_names,
     classes_on,
@@ -24,13 +26,17 @@ from attnxai.report.findings import (
     why_no_interval,
 )
 from attnxai.report.sentences.say import say
+from attnxai.report.shown_maps import shown_explanation
 from attnxai.report.wording import (
     capitalised,
     group_phrase,
     in_sentence,
+    map_in_sentence,
+    n_words,
     names_of_maps,
     weighted_label,
 )
+from attnxai.statistics.formats import decimals_of, format_number, format_value
 from attnxai.statistics.interval import MIN_UNITS
 
 if TYPE_CHECKING:
@@ -43,20 +49,27 @@ MOST_NAMED = 3
 
 
 def headline_of(result: AgreementResult, annotations: str) -> str:
-    """What is found of the maps of one model, and which of them lie on opposite sides of chance by class."""
-    return _found(result, annotations) + _opposite_classes(result)
+    """What is found of the maps of one model, in two sentences at most.
+
+    The first gives the numbers of the map that panels show, the second says which baselines agree better, and which
+    maps lie on opposite sides of chance by class.
+    """
+    found, *clauses = _found(result, annotations)
+    clauses += _opposite_classes(result)
+    return f"{found} {capitalised('; '.join(clauses))}." if clauses else found
 
 
-def _found(result: AgreementResult, annotations: str) -> str:
+def _found(result: AgreementResult, annotations: str) -> list[str]:
+    """A sentence, and the clauses that follow it."""
     estimates = _estimates(result)
     findings = [finding_of(estimate) for estimate in estimates]
     if all(finding is Finding.INCONCLUSIVE for finding in findings):
-        return _no_conclusion(result, estimates, annotations)
+        return [_no_conclusion(result, estimates, annotations)]
     n = len(findings)
     named = {
         "model": result.model_name,
         "annotations": annotations,
-        "metric": _metric_words(result),
+        "evidence": evidence_words(result),
     }
     n_specific = findings.count(Finding.SOURCE_SPECIFIC)
     n_anti = findings.count(Finding.ANTI_CORRELATED)
@@ -64,7 +77,7 @@ def _found(result: AgreementResult, annotations: str) -> str:
     agreeing = [e for e, f in zip(estimates, findings, strict=True) if f is Finding.AGREES]
     if agreeing:
         n_beyond = sum(is_beyond_emission(result, estimate) for estimate in agreeing)
-        return say(
+        sentence = say(
             "headline.agree",
             maps=_counted_maps(len(agreeing), n),
             n=len(agreeing),
@@ -72,22 +85,41 @@ def _found(result: AgreementResult, annotations: str) -> str:
             if n_beyond
             else "",
             less=say("headline.agree.less", n_less=n_less) if n_less else "",
-            baselines=_against_baselines(result, agreeing)
-            + (
-                say("headline.agree.emission") if not_better_than_emission(result, agreeing) else ""
-            ),
             **named,
         )
+        return [sentence, *_against_baselines(result, agreeing)]
     if n_less:
         anti = say("headline.less.anti_correlated", n_anti=n_anti, annotations=annotations)
-        return say(
-            "headline.less", n_less=n_less, n=n, anti_correlated=anti if n_anti else "", **named
-        )
+        return [
+            say(
+                "headline.less", n_less=n_less, n=n, anti_correlated=anti if n_anti else "", **named
+            )
+        ]
     if n_specific:
-        return say("headline.specific", n_specific=n_specific, n=n, **named)
+        return [say("headline.specific", n_specific=n_specific, n=n, **named)]
     if result.settings["alternative"] == Alternative.LESS:
-        return say("headline.none_less", **named)
-    return say("headline.none", n=n, **named)
+        return [say("headline.none_less", **named)]
+    return [say("headline.none", n=n, **named)]
+
+
+def evidence_words(result: AgreementResult) -> str:
+    """The numbers of the map that panels show, in brackets; empty where it was not tested."""
+    estimate = result.estimate(shown_explanation(result), result.metrics[0])
+    test, interval = estimate.test, estimate.interval
+    if test is None or estimate.p_adjusted is None:
+        return ""
+    decimals = decimals_of(interval)
+    return say(
+        "headline.evidence",
+        metric=_metric_words(result),
+        map=map_in_sentence(estimate.explanation),
+        value=interval,
+        permuted=format_number(test.mean, 2 if decimals is None else decimals),
+        p=estimate.p_adjusted,
+        adjusted=say("headline.evidence.adjusted") if estimate.n_family > 1 else "",
+        n=n_words([interval]),
+        group=group_phrase(result.verdict_group, interval.n_units),
+    )
 
 
 def _metric_words(result: AgreementResult) -> str:
@@ -106,7 +138,15 @@ def _counted_maps(n: int, n_all: int) -> str:
     return say("headline.maps.one") if n == 1 else say("headline.maps.all", n=n)
 
 
-def _against_baselines(result: AgreementResult, agreeing: Sequence[Estimate]) -> str:
+def _against_baselines(result: AgreementResult, agreeing: Sequence[Estimate]) -> list[str]:
+    """How the maps that agree compare with brightness, and with emission and the centre bias where these agree better."""
+    clauses = [_against_brightness(result, agreeing)]
+    if not_better_than_emission(result, agreeing):
+        clauses.append(say("headline.agree.emission", n=len(agreeing)))
+    return clauses
+
+
+def _against_brightness(result: AgreementResult, agreeing: Sequence[Estimate]) -> str:
     names = brightness_names(result)
     orders = [compared_with(estimate, names) for estimate in agreeing]
     n = len(agreeing)
@@ -122,16 +162,31 @@ def _against_baselines(result: AgreementResult, agreeing: Sequence[Estimate]) ->
         return say("headline.agree.no_comparison", reason=why_no_interval(difference))
     n_better = orders.count(Order.BETTER)
     if n_better == n:
-        return say("headline.agree.better")
+        return say("headline.agree.better", n=n)
     if n_better:
         return say("headline.agree.some_better", n_better=n_better)
-    better = [say(f"headline.baseline.{kind}") for kind in better_baselines(result, agreeing)]
+    better = better_baselines(result, agreeing)
     if better:
-        return say("headline.agree.worse", baselines=listed(better), n=len(better))
-    return say("headline.agree.open")
+        return say(
+            "headline.agree.worse",
+            baselines=listed([_with_value(result, kind) for kind in better]),
+            n=len(better),
+        )
+    return say("headline.agree.open", n=n)
 
 
-def _opposite_classes(result: AgreementResult) -> str:
+def _with_value(result: AgreementResult, kind: str) -> str:
+    """A kind of baseline with the value of the one that agrees best."""
+    metric = result.metrics[0]
+    best = result.estimate(best_of(result, metric, baselines_of_kind(result)[kind]), metric)
+    return say(
+        "headline.with_value",
+        name=say(f"headline.baseline.{kind}"),
+        value=format_value(best.interval),
+    )
+
+
+def _opposite_classes(result: AgreementResult) -> list[str]:
     """Name the maps that are high on the annotations of one class and low on those of another."""
     alike: dict[tuple[str, str], list[str]] = {}
     for estimate in _estimates(result):
@@ -141,7 +196,7 @@ def _opposite_classes(result: AgreementResult) -> str:
         )
         if on and off:
             alike.setdefault((listed(on), listed(off)), []).append(estimate.explanation)
-    return "".join(
+    return [
         say(
             "headline.opposite",
             maps=names_of_maps(names)
@@ -152,7 +207,7 @@ def _opposite_classes(result: AgreementResult) -> str:
             off=off,
         )
         for (on, off), names in alike.items()
-    )
+    ]
 
 
 def _no_conclusion(result: AgreementResult, estimates: Sequence[Estimate], annotations: str) -> str:

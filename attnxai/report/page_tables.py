@@ -14,9 +14,9 @@ from attnxai.metrics import METRICS
 from attnxai.report.answers import share_with_interval
 from attnxai.report.audit import audit_badge
 from attnxai.report.contrasts import is_smallest
-from attnxai.report.figures.text import listed_maps, shown_by_method, shown_explanation
 from attnxai.report.findings import best_brightness, best_emission, is_miscalibrated
 from attnxai.report.sentences.say import say
+from attnxai.report.shown_maps import listed_maps, shown_by_method, shown_explanation
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
 from attnxai.report.tables.table import Table, text_table

@@ -20,8 +20,8 @@ from attnxai.report.figures.contrasts import draw_contrasts
 from attnxai.report.figures.fitting import fit_headings, shortened, shortened_apart
 from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources
-from attnxai.report.figures.text import extreme_sources, shown_explanation
 from attnxai.report.marks import Outline, drawn_labels
+from attnxai.report.shown_maps import extreme_sources, shown_explanation
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from tests.builders import made_up
 from tests.report.verdicts import planted

@@ -11,8 +11,8 @@ import pytest
 import attnxai
 from attnxai.errors import OptionError
 from attnxai.report.content import ReportContent
-from attnxai.report.figures.text import shown_by_method
 from attnxai.report.page_tables import source_rows
+from attnxai.report.shown_maps import shown_by_method
 from tests.builders import made_up
 
 QUICK = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)

@@ -14,10 +14,11 @@ from attnxai.errors import AssumptionWarning
 from attnxai.explanations.stack import Split
 from attnxai.report.findings import Finding
 from attnxai.report.verdict import reach_verdict
-from attnxai.statistics.formats import format_number, with_interval
+from attnxai.statistics.formats import format_number, p_equals, with_interval
 from tests.builders import made_up
 from tests.report.verdicts import (
     QUICK,
+    brightest,
     of_gate1,
     planted,
     verdict_of,
@@ -28,8 +29,12 @@ from tests.report.verdicts import (
 def test_planted_agreement_is_stated_with_its_numbers():
     verdict, result = planted()
     assert [s.finding for s in verdict.statements] == [Finding.AGREES] * 3
-    assert verdict.headline.startswith(
-        "All 3 maps of made-up agree with the annotations of their own source by NSS; "
+    shown = result.estimate("gate2", "nss")
+    brightness = result.estimate(brightest(result), "nss").interval.value
+    assert verdict.headline == (
+        "All 3 maps of made-up agree with the annotations of their own source (gate 2: NSS "
+        f"{with_interval(shown.interval)} against {shown.test.mean:.2f} by permutation, adjusted "
+        f"{p_equals(shown.p_adjusted)}, 16 held-out sources). Brightness alone ({brightness:.2f}) agrees better."
     )
     statement = verdict.statements[0]
     estimate = result.estimate("gate1", "nss")
@@ -45,10 +50,13 @@ def test_planted_agreement_is_stated_with_its_numbers():
 
 
 def test_no_agreement_is_not_shown_which_is_not_the_same_as_absent():
-    verdict, _ = verdict_of(n_sources=16, agreement=0.0, seed=3)
+    verdict, result = verdict_of(n_sources=16, agreement=0.0, seed=3)
     assert {s.finding for s in verdict.statements} == {Finding.NOT_SHOWN}
+    mean = result.estimate("mean", "nss")
     assert verdict.headline == (
-        "By NSS, agreement of made-up with the annotations of its own source is not shown for any of its 3 maps."
+        "Agreement of made-up with the annotations of its own source is not shown for any of its 3 maps (the mean of "
+        f"the gates: NSS {with_interval(mean.interval)} against {mean.test.mean:.2f} by permutation, adjusted p = 1.00, "
+        "16 held-out sources)."
     )
     assert all("is not shown" in s.lead for s in verdict.statements)
 
@@ -83,14 +91,14 @@ def test_a_map_without_values_is_not_called_few_sources():
 
 def test_better_means_better_than_brightness_at_every_resolution():
     verdict, result = planted()
-    assert "brightness alone agrees better" in verdict.headline
+    assert re.search(r"\. Brightness alone \(\S+\) agrees better", verdict.headline)
     estimate = result.estimate("gate1", "nss")
     brightness = [name for name in result.baselines if name.startswith("brightness")]
     above = dataclasses.replace(estimate.interval, value=1.0, low=0.5, high=1.5)
     open_ = dataclasses.replace(estimate.interval, value=1.0, low=-0.1, high=2.1)
     for intervals, words in (
-        (dict.fromkeys(brightness, above), "1 of them better than brightness alone"),
-        ({brightness[0]: above, brightness[1]: open_}, "none is shown to agree better"),
+        (dict.fromkeys(brightness, above), ". 1 of them agrees better than brightness alone"),
+        ({brightness[0]: above, brightness[1]: open_}, ". None is shown to agree better"),
     ):
         change = of_gate1(differences={**estimate.differences, **intervals})
         assert words in verdict_with(result, change).headline
@@ -103,7 +111,7 @@ def test_classes_on_opposite_sides_of_chance_are_named():
     result = compare(dataclasses.replace(maps, layers=layers), marks, images, settings=QUICK)
     headline = reach_verdict([result], marks).headline
     expected = (
-        "Gate 1 and the mean of the gates are higher on the annotations than elsewhere for FR II, and lower "
+        "; gate 1 and the mean of the gates are higher on the annotations than elsewhere for FR II, and lower "
         "for FR I."
     )
     assert headline.endswith(expected)

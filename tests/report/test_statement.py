@@ -32,7 +32,7 @@ def test_baselines_decide_what_is_better():
     assert f" {best.capitalize()} agrees better (NSS " in details
     assert "The centre bias" in details
     assert "agrees less" in details
-    assert "; brightness alone agrees better." in verdict.headline
+    assert ") agrees better." in verdict.headline
     statement = verdict.statements[0]
     assert statement.lead == (
         "Gate 1 agrees with the annotations of its own source, but brightness alone agrees better."

@@ -22,10 +22,10 @@ def test_names_of_maps():
     assert name_of_map("gate2") == "Gate 2"
     assert name_of_map("mean") == "The mean of the gates"
     assert name_of_map("integrated gradients") == "integrated gradients"
-    assert names_of_maps(["gate2"]) == "Gate 2"
-    assert names_of_maps(["mean"]) == "The mean of the gates"
-    assert names_of_maps(["gate1", "gate2", "gate3"]) == "Gates 1, 2 and 3"
-    assert names_of_maps(["gate2", "gate3", "mean"]) == "Gates 2 and 3 and the mean of the gates"
+    assert names_of_maps(["gate2"]) == "gate 2"
+    assert names_of_maps(["mean"]) == "the mean of the gates"
+    assert names_of_maps(["gate1", "gate2", "gate3"]) == "gates 1, 2 and 3"
+    assert names_of_maps(["gate2", "gate3", "mean"]) == "gates 2 and 3 and the mean of the gates"
     assert names_of_maps(["integrated gradients"]) == "integrated gradients"
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
-from attnxai.report.figures.text import FigureText, listed_maps, method_phrase
+from attnxai.report.figures.text import FigureText, method_phrase
 from attnxai.report.sentences.say import say
+from attnxai.report.shown_maps import listed_maps
 from attnxai.report.style import CHANCE_COLOUR, CLASS_COLOURS, colours_of, saved_figure
 from attnxai.report.wording import capitalised, group_phrase, in_sentence, mean_word
 from attnxai.statistics.formats import format_effective, format_value

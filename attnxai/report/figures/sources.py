@@ -10,9 +10,10 @@ import numpy as np
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.report.figures.fitting import fit_titles
-from attnxai.report.figures.text import FigureText, extreme_sources, shown_explanation
+from attnxai.report.figures.text import FigureText
 from attnxai.report.marks import draw_legend
 from attnxai.report.sentences.say import say
+from attnxai.report.shown_maps import extreme_sources, shown_explanation
 from attnxai.report.sky_view import SkyView
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.style import (

@@ -1,4 +1,4 @@
-"""Words that belong to a figure, phrases that several captions share, and what is shown where not everything can be."""
+"""Words that belong to a figure, and phrases that several captions share."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from attnxai.data.wording import listed
-from attnxai.explanations.stack import MEAN_LAYER
 from attnxai.metrics import METRICS
 from attnxai.report.agreement_plot import agreement_rows, noise_ceiling_range
-from attnxai.report.findings import Finding, finding_of, why_no_interval
+from attnxai.report.findings import why_no_interval
 from attnxai.report.sentences.say import say
-from attnxai.report.wording import group_phrase, method_of_map, n_beside, n_words, strata_words
+from attnxai.report.wording import group_phrase, n_beside, n_words, strata_words
 from attnxai.statistics.formats import with_interval
 
 if TYPE_CHECKING:
@@ -163,49 +160,3 @@ def _noise_ceiling_in_words(results: Sequence[AgreementResult], metric: str) -> 
         if edges is not None:
             low, high = edges
             yield say("caption.ceiling.alternative", low=low, high=high)
-
-
-def listed_maps(result: AgreementResult) -> list[str]:
-    """All maps, with brightness at pixel scale and the centre bias for comparison."""
-    return [*result.explanations, result.baselines[0], result.baselines[-1]]
-
-
-def shown_explanation(result: AgreementResult, among: Sequence[str] | None = None) -> str:
-    """Map that panels show: the one of which the verdict speaks, of all or of some.
-
-    Of the maps that agree, or else that another finding was made of, the one farthest from its null, in standard
-    deviations; where nothing was found, the mean of the gates, or else the first map.
-    """
-    names = among or result.explanations
-    estimates = [result.estimate(name, result.metrics[0]) for name in names]
-    findings = [finding_of(estimate) for estimate in estimates]
-    nothing = {Finding.NOT_SHOWN, Finding.INCONCLUSIVE}
-    for wanted in ({Finding.AGREES}, set(Finding) - nothing):
-        found = [e for e, finding in zip(estimates, findings, strict=True) if finding in wanted]
-        if found:
-            return max(
-                found, key=lambda e: np.nan_to_num(abs(e.test.z)) if e.test else 0.0
-            ).explanation
-    return MEAN_LAYER if MEAN_LAYER in names else names[0]
-
-
-def shown_by_method(result: AgreementResult) -> list[str]:
-    """The map that panels show, and of every other explanation method the one that would be shown of it alone."""
-    methods: dict[str, list[str]] = {}
-    for name in result.explanations:
-        methods.setdefault(method_of_map(name), []).append(name)
-    first = shown_explanation(result)
-    return [first, *(shown_explanation(result, of) for of in methods.values() if first not in of)]
-
-
-def extreme_sources(result: AgreementResult, explanation: str, metric: str) -> dict[str, str]:
-    """Sources with the highest, the median and the lowest value."""
-    values = result.source_means(explanation, metric)
-    members = np.array([group == result.verdict_group for group in result.splits])
-    defined = np.flatnonzero(np.isfinite(values) & members)
-    if defined.size == 0:
-        return {"Only": result.sources[0]}
-    ordered = defined[np.argsort(-values[defined], kind="stable")]
-    ranks = {1: ("Only",), 2: ("Best", "Worst")}.get(len(ordered), ("Best", "Median", "Worst"))
-    places = {"Only": 0, "Best": 0, "Median": len(ordered) // 2, "Worst": -1}
-    return {rank: result.sources[ordered[places[rank]]] for rank in ranks}

@@ -7,48 +7,52 @@ VERDICT: dict[str, str] = {
     "annotations.rule": "the rule-made annotations",
     "annotations.associations": "the human component associations",
     # --- the headline -------------------------------------------------------------------------------
+    "headline.evidence": (
+        " ({map}: {metric} {value} against {permuted} by permutation, {adjusted}{p:p}, {n} {group})"
+    ),
+    "headline.evidence.adjusted": "adjusted ",
     "headline.less": (
         "{n_less} of {n:map} of {model} {n_less:~agrees|agree} less with {n_less:~its|their} own source than with "
-        "others, by {metric}{anti_correlated}."
+        "others{anti_correlated}{evidence}."
     ),
     "headline.less.anti_correlated": (
         ", of which {n_anti:~1 is|{n_anti} are} anti-correlated with {annotations}"
     ),
     "headline.specific": (
-        "No map of {model} is shown to agree with {annotations} by {metric}; {n_specific} of {n} "
+        "No map of {model} is shown to agree with {annotations}; {n_specific} of {n} "
         "{n_specific:~distinguishes|distinguish} {n_specific:~its|their} own source beyond what the permuted "
-        "sources share."
+        "sources share{evidence}."
     ),
     "headline.none_less": (
-        "No map of {model} is shown to agree less with its own source than with others, by {metric}."
+        "No map of {model} is shown to agree less with its own source than with others{evidence}."
     ),
     "headline.none": (
-        "By {metric}, agreement of {model} with {annotations} of its own source is not shown for "
-        "{n:~its one map|any of its {n} maps}."
+        "Agreement of {model} with {annotations} of its own source is not shown for {n:~its one map|any of its {n} "
+        "maps}{evidence}."
     ),
     "headline.agree": (
-        "{maps} of {model} {n:~agrees|agree} with {annotations} of {n:~its|their} own source by {metric}{beyond}{less}"
-        "{baselines}."
+        "{maps} of {model} {n:~agrees|agree} with {annotations} of {n:~its|their} own source{beyond}{less}{evidence}."
     ),
     "headline.maps.one": "The one map",
     "headline.maps.all": "All {n} maps",
     "headline.maps.some": "{n} of {n_all} maps",
-    "headline.agree.less": "; {n_less} {n_less:~agrees|agree} less with it than with others",
-    "headline.agree.better": ", and better than brightness alone",
-    "headline.agree.some_better": "; {n_better} of them better than brightness alone",
-    "headline.agree.worse": "; {baselines} {n:~agrees|agree} better",
-    "headline.agree.open": "; none is shown to agree better than brightness alone",
-    "headline.agree.unknown": (
-        "; there are too few sources to compare {n:~it|them} with brightness"
+    "headline.agree.less": ", and {n_less} {n_less:~agrees|agree} less with it than with others",
+    "headline.agree.better": "{n:~it agrees|they agree} better than brightness alone",
+    "headline.agree.some_better": (
+        "{n_better} of them {n_better:~agrees|agree} better than brightness alone"
     ),
-    "headline.agree.no_comparison": "; a comparison with brightness has no interval ({reason})",
+    "headline.agree.worse": "{baselines} {n:~agrees|agree} better",
+    "headline.agree.open": "{n:~it is not|none is} shown to agree better than brightness alone",
+    "headline.agree.unknown": ("there are too few sources to compare {n:~it|them} with brightness"),
+    "headline.agree.no_comparison": "a comparison with brightness has no interval ({reason})",
     "headline.agree.beyond": ", {n_beyond} of {n:~it|them} beyond emission",
-    "headline.agree.emission": "; none is shown to agree better than emission alone",
+    "headline.agree.emission": "{n:~it is not|none is} shown to agree better than emission alone",
+    "headline.with_value": "{name} ({value})",
     "headline.baseline.brightness": "brightness alone",
     "headline.baseline.emission": "emission alone",
     "headline.baseline.centre": "the centre bias",
     "headline.opposite": (
-        " {maps} {n:~is|are} higher on the annotations than elsewhere for {on}, and lower for {off}."
+        "{maps} {n:~is|are} higher on the annotations than elsewhere for {on}, and lower for {off}"
     ),
     "headline.opposite.several": "{n} maps",
     "headline.undefined": (
