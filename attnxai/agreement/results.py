@@ -426,7 +426,9 @@ class AgreementResult:
         return "\n".join([*lines, self.generalises_to])
 
     def plot(self, metric: str | None = None, ax: Any = None) -> Any:
-        """Agreement of every map and baseline with its interval and the null's range.
+        """Agreement of every map with its interval and the null's range, beside baselines.
+
+        Of brightness and of emission the resolution that agrees best is drawn.
 
         Parameters
         ----------

@@ -11,6 +11,7 @@ import numpy as np
 
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.metrics import METRICS
+from attnxai.report.findings import baselines_of_kind, best_of
 from attnxai.report.style import (
     BASELINE_COLOUR,
     CEILING_COLOUR,
@@ -44,10 +45,11 @@ def plot_agreement(
     ax: Any = None,
     show_names: bool = True,
     show_further: bool = True,
+    every_baseline: bool = False,
     legend: bool | None = None,
     marker_size: float = 5.0,
 ) -> Any:
-    """Draw every map and baseline on one axis.
+    """Draw every map on one axis, with the baselines of :func:`agreement_rows`.
 
     Points are means over sources, lines their confidence intervals, grey bars the central 95 % of the
     means under permutation across sources (within strata where these are known). Thin lines beneath a bar are
@@ -55,7 +57,7 @@ def plot_agreement(
     where several annotated. Colour marks the model, shape the map.
     """
     models = [results] if isinstance(results, AgreementResult) else list(results)
-    rows = agreement_rows(models, metric)
+    rows = agreement_rows(models, metric, every_baseline=every_baseline)
     further = _further_labels(rows) if show_further else []
     if legend is None:
         legend = ax is None
@@ -220,10 +222,12 @@ class AgreementRow:
         return label_of_map(self.text) if is_map else self.text
 
 
-def agreement_rows(results: Sequence[AgreementResult], metric: str) -> list[AgreementRow]:
+def agreement_rows(
+    results: Sequence[AgreementResult], metric: str, *, every_baseline: bool = False
+) -> list[AgreementRow]:
     """Rows of the figure, from top to bottom.
 
-    One model has no heading. Several have one each, and baselines stand once, at the end, where they are the
+    Of brightness and of emission the resolution that agrees best is shown, or all with ``every_baseline``. One model has no heading. Several have one each, and baselines stand once, at the end, where they are the
     same for all; see :func:`_share_baselines`.
     """
     # a shape for each map of a method, again from the first for the next method
@@ -247,17 +251,23 @@ def agreement_rows(results: Sequence[AgreementResult], metric: str) -> list[Agre
             model=model,
         )
 
+    def baselines(result: AgreementResult) -> tuple[str, ...]:
+        if every_baseline:
+            return result.baselines
+        best = {best_of(result, metric, of) for of in baselines_of_kind(result).values() if of}
+        return tuple(name for name in result.baselines if name in best)
+
     rows = []
     for index, result in enumerate(results):
         colour = MODEL_COLOURS[index % len(MODEL_COLOURS)]
         if several:
             rows.append(AgreementRow(text=result.model_name, colour=colour, model=index))
-        names = result.explanations if shared else result.explanations + result.baselines
+        names = result.explanations if shared else result.explanations + baselines(result)
         rows += [row(result, name, colour, index) for name in names]
     if shared and results[0].baselines:
         if several:
             rows.append(AgreementRow(text="baselines", colour=BASELINE_COLOUR))
-        rows += [row(results[0], name, BASELINE_COLOUR, None) for name in results[0].baselines]
+        rows += [row(results[0], name, BASELINE_COLOUR, None) for name in baselines(results[0])]
     return rows
 
 

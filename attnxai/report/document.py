@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,7 @@ from attnxai.report.wording import (
     group_phrase,
     label_of_map,
     mean_word,
+    method_of_map,
     n_words,
     strata_words,
 )
@@ -217,6 +219,7 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "group_name": group_name,
         "metrics": METRICS,
         "words": _introductions(content),
+        "made_on": dt.datetime.now(tz=dt.UTC).strftime("%-d %B %Y"),
         "partial_correlations": partial_correlations_table(content.parts),
         "contrasts": contrasts_table(content),
         "pairwise": pairwise_table(content),
@@ -257,13 +260,14 @@ def _references(content: ReportContent) -> list[str]:
     )
 
 
-def _introductions(content: ReportContent) -> dict[str, str]:
+def _introductions(content: ReportContent) -> dict[str, Any]:
     """What stands before the tables of the page."""
     first = content.parts[0].result
     level = first.settings["level"]
     stratified = any(e.within_strata is not None for e in first.estimates)
     strata = strata_words(first.settings["strata"])
-    words = {
+    words: dict[str, Any] = {
+        "maps": _what_maps_are(content),
         "cells": say(
             "page.cells",
             mean=mean_word(e.interval for e in first.estimates),
@@ -298,6 +302,12 @@ def _introductions(content: ReportContent) -> dict[str, str]:
             others=say("page.models.others") if first.noise_ceilings else "",
         )
     return words
+
+
+def _what_maps_are(content: ReportContent) -> list[str]:
+    """A sentence on gates, where maps are gates, and one on what the audit of their signs found."""
+    methods = {method_of_map(name) for part in content.parts for name in part.result.explanations}
+    return [say("page.maps"), *([say("page.maps.gates")] if "gates" in methods else [])]
 
 
 _OF_FILES = ("architecture", "group", "n_parameters", "file", "sha256", "maps_file", "maps_sha256")

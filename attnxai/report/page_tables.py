@@ -14,7 +14,7 @@ from attnxai.metrics import METRICS
 from attnxai.report.answers import share_with_interval
 from attnxai.report.audit import audit_badge
 from attnxai.report.contrasts import is_smallest
-from attnxai.report.findings import best_brightness, best_emission, is_miscalibrated
+from attnxai.report.findings import best_brightness, is_miscalibrated
 from attnxai.report.sentences.say import say
 from attnxai.report.shown_maps import listed_maps, shown_by_method, shown_explanation
 from attnxai.report.source_panel import SourcePanel
@@ -106,10 +106,6 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
     names = {"Model": [result.model_name for result, *_ in rows]} if len(parts) > 1 else {}
     names |= {
         "Map": [label_of_map(statement.explanation) for _, statement, _ in rows],
-        "Audit": [
-            audit_badge(located[result.model_name].of_map(statement.explanation))
-            for result, statement, _ in rows
-        ],
         "Verdict": [statement.badge for _, statement, _ in rows],
     }
     cells = {
@@ -118,7 +114,7 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
             format_number(e.test.mean, _decimals(e.interval, 2)) if e.test else MISSING
             for e in estimates
         ],
-        "p adjusted": [format_p(e.p_adjusted) for e in estimates],
+        "Adjusted p": [format_p(e.p_adjusted) for e in estimates],
         "Minus brightness": [
             with_interval(e.differences[best_brightness(result, metric)]) for result, _, e in rows
         ],
@@ -132,24 +128,16 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
             baseline=_named_baselines({p.name: best_brightness(p.result, metric) for p in parts}),
         ),
     ]
-    emission = {part.name: best_emission(part.result, metric) for part in parts}
-    if any(emission.values()):
-        cells["Minus emission"] = [
-            with_interval(e.differences[name]) if (name := emission[result.model_name]) else MISSING
-            for result, _, e in rows
-        ]
-        notes.append(
-            say(
-                "page.minus_emission",
-                baseline=_named_baselines({m: n for m, n in emission.items() if n}),
-            )
-        )
     if any(e.share_of_noise_ceiling for e in estimates):
         shares = map(_share_of_ceiling, estimates)
         cells["Share of noise ceiling"] = [
             share_with_interval(share) if share else MISSING for share in shares
         ]
         notes.append(say("page.share"))
+    cells["Audit"] = [
+        audit_badge(located[result.model_name].of_map(statement.explanation))
+        for result, statement, _ in rows
+    ]
     of_method = [(result.model_name, method_of_map(s.explanation)) for result, s, _ in rows]
     starts = [i for i in range(1, len(rows)) if of_method[i] != of_method[i - 1]]
     return text_table(

@@ -177,6 +177,8 @@ def _plain_name(explanation: str) -> str | None:
 def names_of_maps(explanations: Sequence[str]) -> str:
     """Words for several maps within a sentence: ``gates 2 and 3``, ``gate 1 and the mean of the gates``."""
     gates = [name for name in explanations if name_of_map(name) == f"Gate {name[4:]}"]
-    words = [f"gate{'s' * (len(gates) > 1)} {listed([name[4:] for name in gates])}"] if gates else []
+    words = (
+        [f"gate{'s' * (len(gates) > 1)} {listed([name[4:] for name in gates])}"] if gates else []
+    )
     words += [map_in_sentence(name) for name in explanations if name not in gates]
     return listed(words)

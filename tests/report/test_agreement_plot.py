@@ -85,7 +85,7 @@ def spans(ax, colour):
 
 
 def test_one_model_has_a_row_for_every_map_and_baseline(one, ax):
-    plot_agreement(one, "nss", ax=ax)
+    plot_agreement(one, "nss", ax=ax, every_baseline=True)
     names = list(one.explanations + one.baselines)
     assert texts(ax) == [*LABELS, *names[3:]]
     assert [text.get_text() for text in ax.texts] == []
@@ -98,6 +98,12 @@ def test_one_model_has_a_row_for_every_map_and_baseline(one, ax):
     assert ax.get_xlabel() == "NSS"
 
 
+def test_of_brightness_the_resolution_that_agrees_best_is_shown(one, ax):
+    plot_agreement(one, "nss", ax=ax)
+    value = {name: one.estimate(name, "nss").interval.value for name in one.baselines[:2]}
+    assert texts(ax)[3:] == [max(value, key=value.get), "centre bias"]
+
+
 def test_lines_are_the_intervals(one, ax):
     plot_agreement(one, "nss", ax=ax)
     intervals = [one.estimate(name, "nss").interval for name in one.explanations]
@@ -106,7 +112,7 @@ def test_lines_are_the_intervals(one, ax):
 
 
 def test_grey_bars_are_the_central_range_of_the_exchange(one, ax):
-    plot_agreement(one, "nss", ax=ax)
+    plot_agreement(one, "nss", ax=ax, every_baseline=True)
     tests = [e.test for e in (one.estimate(n, "nss") for n in one.explanations + one.baselines)]
     found = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars(ax, NULL_COLOUR)]
     expected = [np.quantile(test.values, [0.025, 0.975]) for test in tests if test]
@@ -160,7 +166,7 @@ def test_further_nulls_have_thin_lines_beneath_their_bar(one, ax):
 
 
 def test_several_models_stand_under_their_names_and_share_baselines(one, other, ax):
-    plot_agreement([one, other], "nss", ax=ax)
+    plot_agreement([one, other], "nss", ax=ax, every_baseline=True)
     assert [text.get_text() for text in ax.texts] == ["d8.pt", "c1.pt", "baselines"]
     assert texts(ax) == [*LABELS, *LABELS, *one.baselines]
     drawn = points(ax)
@@ -176,7 +182,7 @@ def test_several_models_stand_under_their_names_and_share_baselines(one, other, 
 
 def test_models_on_other_sources_have_baselines_and_bands_of_their_own(one, ax):
     elsewhere = compared("c1.pt", seed=5)
-    plot_agreement([one, elsewhere], "nss", ax=ax, show_further=False)
+    plot_agreement([one, elsewhere], "nss", ax=ax, show_further=False, every_baseline=True)
     assert texts(ax) == [*LABELS, *one.baselines, *LABELS, *elsewhere.baselines]
     assert [text.get_text() for text in ax.texts] == ["d8.pt", "c1.pt"]
     first, second = bars(ax, CEILING_COLOUR)

@@ -69,7 +69,9 @@ def test_the_page_is_self_contained(written):
     assert all(image.get("alt") for image in page.images if "src" in image)
     for link in page.links:
         assert not link.startswith(("http", "//"))
-        if link:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+        elif link:
             assert (folder / link).is_file()
     text = (folder / "index.html").read_text(encoding="utf-8")
     assert "@import" not in text
@@ -81,7 +83,7 @@ def test_the_page_begins_with_the_verdict(written):
     text = Page(folder).text
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     headline = summary["verdict"]["headline"]
-    assert text.index(headline) < text.index("What was compared")
+    assert text.index(headline) < text.index("What the figure shows")
     for statement in summary["models"][0]["verdict"]["statements"]:
         assert statement["lead"] in text
         for answer in statement["answers"]:
@@ -96,7 +98,7 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     (result,), verdict = content.results, reach_verdict(content.results, content.annotations)
     columns = {c.heading: c.cells for c in verdict_table(content.parts, verdict).columns}
     assert list(columns) == [
-        "Map", "Audit", "Verdict", "NSS", "Permuted", "p adjusted", "Minus brightness", "Share of noise ceiling",
+        "Map", "Verdict", "NSS", "Permuted", "Adjusted p", "Minus brightness", "Share of noise ceiling", "Audit",
     ]  # fmt: skip
     assert columns["Map"] == ("Gate 1", "Gate 2", "Mean of the gates")
     assert columns["Verdict"] == tuple(s.badge for s in verdict.statements)
@@ -104,14 +106,14 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     row = [cells[1] for cells in columns.values()]
     share = f"{100 * estimate.share_of_noise_ceiling.of_lower.value:.0f} % ["
     best = best_brightness(result, "nss")
-    assert row[3] == with_interval(estimate.interval)
-    assert row[4] == f"{estimate.test.mean:.2f}"
-    assert row[5] == format_p(estimate.p_adjusted)
-    assert row[6] == with_interval(estimate.differences[best])
-    assert row[7].startswith(share)
+    assert row[2] == with_interval(estimate.interval)
+    assert row[3] == f"{estimate.test.mean:.2f}"
+    assert row[4] == format_p(estimate.p_adjusted)
+    assert row[5] == with_interval(estimate.differences[best])
+    assert row[6].startswith(share)
     page = (written[0] / "index.html").read_text(encoding="utf-8")
     assert "that of the mean decides" in page
-    assert page.index('<div class="verdicts">') < page.index('href="figures/agreement.pdf"')
+    assert page.index('href="figures/agreement.pdf"') < page.index('<div class="verdicts">')
     beneath = f"Minus brightness: the NSS of the map minus that of {best}, the brightness baseline that agrees best."
     assert f'<p class="beneath">{beneath} Share of noise ceiling: of its lower value' in page
     ceiling = result.noise_ceiling("nss")
@@ -222,7 +224,7 @@ def test_few_sources_have_no_intervals(tmp_path, n_sources, are):
     assert "bootstrap intervals over sources" not in text
     # beneath the verdicts, the main table and the partial correlations
     assert text.count(f"No interval: {n_sources} {are} too few, 8 are needed") >= 3
-    assert ("Over the one held-out source" in text) is (n_sources == 1)
+    assert ("over the one held-out source" in text) is (n_sources == 1)
     assert not re.search(r"\b1 (held-out )?(sources|annotators|maps)\b", text)
 
 

@@ -104,5 +104,5 @@ def test_the_page_shows_it_under_the_main_result(result, tmp_path, monkeypatch):
     monkeypatch.setattr("attnxai.report.document._drawers", lambda *_: [])
     result.write_report(tmp_path / "report")
     text = Page(tmp_path / "report").text
-    assert text.index("Over 12 held-out sources") < text.index("Label by label")
+    assert text.index("Table, over 12 held-out sources") < text.index("Label by label")
     assert text.index("Label by label") < text.index("Controlling for brightness Partial")

@@ -36,7 +36,7 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
     metric = results[0].metrics[0]
     n_rows = len(agreement_rows(results, metric))
     n_further = len({f.label for e in shown_estimates(results, metric) for f in e.further})
-    height = 20 + (_row_height(n_rows, 6.5, 4.3) + 1.0 * n_further) * n_rows
+    height = 18 + (_row_height(n_rows, 5.2, 4.3) + 1.0 * n_further) * n_rows
     with saved_figure(folder, "agreement", height) as figure:
         ax = figure.add_subplot()
         plot_agreement(results, metric, ax=ax, legend=False)
@@ -69,7 +69,7 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
 def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> FigureText:
     """Draw the same for every metric, each on an axis of its own."""
     metrics = results[0].metrics
-    n_rows = max(len(agreement_rows(results, metric)) for metric in metrics)
+    n_rows = max(len(agreement_rows(results, m, every_baseline=True)) for m in metrics)
     panel_rows, columns = panel_grid(len(metrics))
     height = 8 + panel_rows * (12 + _row_height(n_rows, 4.6, 3.3) * n_rows)
     with saved_figure(folder, "all_metrics", height) as figure:
@@ -81,6 +81,7 @@ def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> Figure
                 ax=ax,
                 show_names=index % columns == 0,
                 show_further=False,
+                every_baseline=True,
                 legend=False,
                 marker_size=3.5,
             )
@@ -95,7 +96,9 @@ def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> Figure
     return FigureText(
         name="all_metrics",
         caption=say("caption.all_metrics", meanings=" ".join(meanings)),
-        alternative=" ".join(agreement_in_words(results, metric) for metric in metrics),
+        alternative=" ".join(
+            agreement_in_words(results, metric, every_baseline=True) for metric in metrics
+        ),
     )
 
 

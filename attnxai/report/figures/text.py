@@ -139,11 +139,14 @@ def noise_ceiling_phrase(results: Sequence[AgreementResult], metric: str) -> str
     return say("caption.ceiling", who=who, bound=bound)
 
 
-def agreement_in_words(results: Sequence[AgreementResult], metric: str) -> str:
+def agreement_in_words(
+    results: Sequence[AgreementResult], metric: str, *, every_baseline: bool = False
+) -> str:
     """Every number of an agreement figure."""
     parts = []
     several = len(results) > 1
-    rows = [row for row in agreement_rows(results, metric) if row.estimate is not None]
+    every = agreement_rows(results, metric, every_baseline=every_baseline)
+    rows = [row for row in every if row.estimate is not None]
     most = max(row.estimate.interval.n_units for row in rows)  # type: ignore[union-attr]
     for row in rows:
         interval = row.estimate.interval  # type: ignore[union-attr]

@@ -2,7 +2,7 @@
 
 CAPTIONS: dict[str, str] = {
     "caption.metric": "{metric}: {meaning}.",
-    "caption.points": "Filled points: maps of {models}{several}; open points: baselines.",
+    "caption.points": "Filled points: maps of {models}{several}; open points: baselines, each at the resolution that agrees best.",
     "caption.points.several": ", a colour each, the same shape for the same map",
     "caption.means": "Points are {mean}s over {sources}, {intervals}.",
     "caption.sources": "n = {n} {group}",

@@ -2,6 +2,12 @@
 
 PAGE: dict[str, str] = {
     # --- introductions of the page ------------------------------------------------------------------
+    "page.maps": "Open a map for the questions that a referee would ask, each with its own number.",
+    "page.maps.gates": (
+        "Gates are the attention gates of the network: each multiplies the features of a layer by a number from 0 to 1 at "
+        "every place. A high gate lets features through, which may speak for either class, so a gate that marks where a "
+        "network looks does not say for which class."
+    ),
     "page.cells": (
         "Each cell gives the {mean} over sources{annotators}, its {level:%} interval, the mean when annotations "
         "are permuted across {sources}, the p-value of that permutation test and, for maps, the p-value adjusted "
@@ -26,9 +32,6 @@ PAGE: dict[str, str] = {
     ),
     "page.minus_brightness": (
         "Minus brightness: the {metric} of the map minus that of {baseline}, the brightness baseline that agrees best."
-    ),
-    "page.minus_emission": (
-        "Minus emission: the same with {baseline}, which knows where the image shows emission and nothing else."
     ),
     "page.share": (
         "Share of noise ceiling: of its lower value, what each annotator reaches against the others, above chance."
