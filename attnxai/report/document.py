@@ -35,13 +35,18 @@ from attnxai.report.page_tables import (
     fewer_somewhere,
     most_in_words,
     partial_correlations_table,
-    source_headings,
-    source_rows,
     undefined_counts,
     verdict_table,
 )
 from attnxai.report.sentences.say import say
-from attnxai.report.shown_maps import shown_by_method
+from attnxai.report.source_svg import colour_ramps
+from attnxai.report.source_table import (
+    legend_of_marks,
+    panel_maps,
+    source_headings,
+    source_rows,
+)
+from attnxai.report.style import CONTOUR_COLOUR
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.tables.agreement import annotators_table
 from attnxai.report.tables.latex import escape
@@ -50,7 +55,6 @@ from attnxai.report.wording import (
     capitalised,
     group_name,
     group_phrase,
-    label_of_map,
     mean_word,
     method_of_map,
     n_words,
@@ -224,9 +228,10 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "contrasts": contrasts_table(content),
         "pairwise": pairwise_table(content),
         "consistency": consistency_table(content.parts[0].result),
-        "panel_maps": {
-            name: label_of_map(name) for name in shown_by_method(content.parts[0].result)
-        },
+        "panel_maps": panel_maps(content),
+        "legend": legend_of_marks(content),
+        "colour_ramps": colour_ramps(),
+        "contour_colour": CONTOUR_COLOUR,
         "headings": source_headings(content),
         "source_rows": source_rows(content),
         "methods": methods_paragraph(content),

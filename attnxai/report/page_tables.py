@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,18 +15,13 @@ from attnxai.report.audit import audit_badge
 from attnxai.report.contrasts import is_smallest
 from attnxai.report.findings import best_brightness, is_miscalibrated
 from attnxai.report.sentences.say import say
-from attnxai.report.shown_maps import listed_maps, shown_by_method, shown_explanation
-from attnxai.report.source_panel import SourcePanel
-from attnxai.report.source_svg import source_svg
 from attnxai.report.tables.table import Table, text_table
 from attnxai.report.wording import (
     are_weighted,
-    group_name,
     group_phrase,
     in_brackets,
     in_sentence,
     label_of_map,
-    map_in_sentence,
     method_of_map,
     n_beside,
 )
@@ -51,10 +45,8 @@ if TYPE_CHECKING:
     from attnxai.report.verdict import Verdict
     from attnxai.statistics.interval import Interval
 
-_LAST = -1e9  # sorts what has no value below what has
 
-
-def _metrics_table(
+def metrics_table(
     title: str,
     metrics: Sequence[str],
     rows: Sequence[tuple[tuple[str, ...], Sequence[tuple[str, ...]]]],
@@ -234,7 +226,7 @@ def estimates_table(
     over = group if class_name == ALL else class_name
     title = f"Agreement of maps and baselines of {result.model_name}, {over}"
     note = _note_on(estimate.interval for estimate in found.values())
-    return _metrics_table(title, result.metrics, rows, rules=tuple(rules), note=note)
+    return metrics_table(title, result.metrics, rows, rules=tuple(rules), note=note)
 
 
 def _cell(estimate: Estimate | None, most: int) -> tuple[str, ...]:
@@ -277,108 +269,6 @@ def partial_correlations_table(parts: Sequence[ModelPart]) -> Table:
     return text_table(names, cells, title="Partial correlations", note=note)
 
 
-def source_headings(content: ReportContent) -> list[str]:
-    """Columns of the table of all sources after id and class."""
-    if len(content.parts) > 1:
-        return [
-            f"{part.name}: {label_of_map(shown_explanation(part.result))}" for part in content.parts
-        ]
-    return ["Predicted", "Split", *listed_maps(content.parts[0].result)]
-
-
-def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
-    """A row for every source, with a panel that opens."""
-    first = content.parts[0]
-    shown = {part.name: shown_by_method(part.result) for part in content.parts}
-    sources = dict.fromkeys(source for part in content.parts for source in part.result.sources)
-    for source in sorted(sources):
-        parts = [part for part in content.parts if source in part.result.sources]
-        owner = first if first in parts else parts[0]
-        panel = SourcePanel.of(
-            source,
-            shown[owner.name][0],
-            owner.pairs,
-            owner.maps,
-            content.annotations,
-            content.images,
-        )
-        position = owner.pairs.sources.index(source)
-        panels = {
-            name: dataclasses.replace(panel, attention=owner.pairs.explanations[name][position])
-            for name in shown[owner.name]
-        }
-        index = owner.result.sources.index(source)
-        yield {
-            "source": source,
-            "class_name": owner.result.classes[index] or "unknown",
-            "split": owner.result.splits[index],
-            "cells": _several_cells(content.parts, source)
-            if len(content.parts) > 1
-            else _single_cells(owner, index),
-            "details": [
-                _details(part, source, part.name if len(content.parts) > 1 else "Map")
-                for part in parts
-            ],
-            "svg": source_svg(
-                panels,
-                title=f"{source} with annotations and contours of {map_in_sentence(shown[owner.name][0])} of {owner.name}",
-            ),
-        }
-
-
-def _single_cells(part: ModelPart, index: int) -> list[dict[str, Any]]:
-    result, pairs = part.result, part.pairs
-    position = pairs.sources.index(result.sources[index])
-    split = result.splits[index]
-    return [
-        _sortable(pairs.predicted[position] if pairs.predicted else ""),
-        _sortable(group_name(split), split),
-        *(_value_cell(result, name, index) for name in listed_maps(result)),
-    ]
-
-
-def _several_cells(parts: Sequence[ModelPart], source: str) -> list[dict[str, Any]]:
-    cells = []
-    for part in parts:
-        result, pairs = part.result, part.pairs
-        if source not in result.sources:
-            cells.append(_sortable("–", _LAST))
-            continue
-        index = result.sources.index(source)
-        small = group_name(result.splits[index])
-        if pairs.predicted:
-            small += f", {pairs.predicted[pairs.sources.index(source)]}"
-        cells.append(_value_cell(result, shown_explanation(result), index) | {"small": small})
-    return cells
-
-
-def _value_cell(result: AgreementResult, name: str, index: int) -> dict[str, Any]:
-    value = float(result.source_means(name, result.metrics[0])[index])
-    return _sortable(format_number(value), value if np.isfinite(value) else _LAST)
-
-
-def _sortable(text: str, sort: str | float | None = None) -> dict[str, Any]:
-    """A cell of the table of all sources, what it is sorted by, and a small line below it."""
-    return {"text": text, "sort": text if sort is None else sort, "small": ""}
-
-
-def _details(part: ModelPart, source: str, heading: str) -> Table:
-    """All numbers of one source."""
-    result = part.result
-    index = result.sources.index(source)
-    rows = [
-        (
-            (name,),
-            [
-                (format_number(float(result.source_means(name, metric)[index])),)
-                for metric in result.metrics
-            ],
-        )
-        for name in result.explanations + result.baselines
-    ]
-    return _metrics_table("", result.metrics, rows, heading=heading)
-
-
 def contrasts_table(content: ReportContent) -> Table | None:
     """Differences between models: a row a map and pair, a cell a metric."""
     if not content.contrasts:
@@ -393,7 +283,7 @@ def contrasts_table(content: ReportContent) -> Table | None:
     ]
     metrics = [contrasts.metric for contrasts in content.contrasts]
     note = _note_on(c.interval for of in content.contrasts for c in of.contrasts.contrasts)
-    return _metrics_table("Differences between models", metrics, rows, note=note)
+    return metrics_table("Differences between models", metrics, rows, note=note)
 
 
 def _contrast_cell(contrast: Contrast, most: int) -> tuple[str, ...]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnxai.explanations.stack import MEAN_LAYER
 from attnxai.report.findings import Finding, finding_of
-from attnxai.report.wording import method_of_map
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
@@ -20,13 +18,13 @@ def listed_maps(result: AgreementResult) -> list[str]:
     return [*result.explanations, result.baselines[0], result.baselines[-1]]
 
 
-def shown_explanation(result: AgreementResult, among: Sequence[str] | None = None) -> str:
-    """Map that panels show: the one of which the verdict speaks, of all or of some.
+def shown_explanation(result: AgreementResult) -> str:
+    """Map that panels show first: the one of which the verdict speaks.
 
     Of the maps that agree, or else that another finding was made of, the one farthest from its null, in standard
     deviations; where nothing was found, the mean of the gates, or else the first map.
     """
-    names = among or result.explanations
+    names = result.explanations
     estimates = [result.estimate(name, result.metrics[0]) for name in names]
     findings = [finding_of(estimate) for estimate in estimates]
     nothing = {Finding.NOT_SHOWN, Finding.INCONCLUSIVE}
@@ -37,15 +35,6 @@ def shown_explanation(result: AgreementResult, among: Sequence[str] | None = Non
                 found, key=lambda e: np.nan_to_num(abs(e.test.z)) if e.test else 0.0
             ).explanation
     return MEAN_LAYER if MEAN_LAYER in names else names[0]
-
-
-def shown_by_method(result: AgreementResult) -> list[str]:
-    """The map that panels show, and of every other explanation method the one that would be shown of it alone."""
-    methods: dict[str, list[str]] = {}
-    for name in result.explanations:
-        methods.setdefault(method_of_map(name), []).append(name)
-    first = shown_explanation(result)
-    return [first, *(shown_explanation(result, of) for of in methods.values() if first not in of)]
 
 
 def extreme_sources(result: AgreementResult, explanation: str, metric: str) -> dict[str, str]:

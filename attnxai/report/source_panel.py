@@ -13,6 +13,7 @@ from attnxai.report.style import (
     CONTOUR_COLOUR,
     CONTOUR_QUANTILES,
     MAP_COLOURS,
+    SIGNED_MAP_COLOURS,
 )
 
 if TYPE_CHECKING:
@@ -95,11 +96,17 @@ class SourcePanel:
         reach = [20.0, attended, *(1.25 * scale * end for end in marked)]
         return min(max(reach), self._extent_arcsec()[1])
 
+    @staticmethod
+    def scale_bar_arcsec(width_arcsec: float) -> int:
+        """A round length of about a third of the width of a picture."""
+        lengths = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+        return max((step for step in lengths if step < 0.35 * width_arcsec), default=1)
+
     def _draw_furniture(self, ax: Any, radius: float) -> None:
         from matplotlib.patches import Ellipse
 
         width = 2 * radius
-        bar = max(step for step in (5, 10, 20, 30, 60, 120, 300, 600) if step < 0.35 * width)
+        bar = self.scale_bar_arcsec(width)
         x0 = y0 = 0.06 * width - radius
         ax.plot([x0, x0 + bar], [y0, y0], color="white", lw=1.6, solid_capstyle="butt")
         text = {"color": "white", "ha": "center"}
@@ -122,7 +129,7 @@ class SourcePanel:
         colours = MAP_COLOURS
         if low < 0:
             high = max(abs(low), abs(high))
-            low, colours = -high, "RdBu_r"
+            low, colours = -high, SIGNED_MAP_COLOURS
         drawn = ax.imshow(
             self.view.array(np.where(self.valid, self.attention, np.nan)),
             cmap=colours,

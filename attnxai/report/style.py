@@ -30,7 +30,7 @@ MODEL_COLOUR, BASELINE_COLOUR = MODEL_COLOURS[0], DARK
 NULL_COLOUR, FURTHER_COLOUR, CHANCE_COLOUR = "#C8C8C8", "#555555", PALE
 CEILING_COLOUR, CEILING_EDGE = "#EDE3F4", "#8F74AB"
 BAND_COLOUR = "#E3E6E8"
-MAP_COLOURS = "viridis"
+MAP_COLOURS, SIGNED_MAP_COLOURS = "viridis", "RdBu_r"
 # for each label: the marker of a point, the line of an outline
 LABEL_STYLES = {
     "core": ("+", "-"),

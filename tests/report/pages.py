@@ -51,7 +51,7 @@ def probed(chromium, folder, tmp_path, *, width, script):
     """What a script logs in a page that a browser shows in a window of this width."""
     text = (folder / "index.html").read_text(encoding="utf-8")
     probe = f"""<script>
-    window.addEventListener("load", () => {{
+    window.addEventListener("load", async () => {{
       const log = [document.documentElement.scrollWidth <= window.innerWidth];
       log.push(Array.from(document.images).every(i => i.naturalWidth > 0));
       {script}
@@ -101,3 +101,32 @@ SOURCES_TABLE = """
   log.push(second.querySelector("svg image").getBoundingClientRect().width > 100);
 """
 """Filter, sort and open the table of all sources; COLUMN is the one that is sorted."""
+
+SOURCE_PANELS = """
+  const bodies = Array.from(document.getElementById("sources-table").tBodies);
+  const opened = () => bodies.filter(b => !b.rows[1].hidden).map(b => bodies.indexOf(b));
+  const shown = body => Array.from(body.querySelectorAll(".attention:not([hidden])"), g => g.dataset.map);
+  bodies[1].querySelector("button").click();
+  log.push(shown(bodies[1]));
+  const maps = bodies[1].querySelector(".maps"), names = Array.from(maps.options, o => o.value);
+  maps.value = names[1];
+  maps.dispatchEvent(new Event("input"));
+  log.push(shown(bodies[1]));
+  const press = key => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: key, bubbles: true }));
+  bodies[1].querySelector("button").focus();
+  press("ArrowRight");
+  log.push(opened(), shown(bodies[2]));
+  press("ArrowLeft");
+  log.push(opened());
+  bodies[1].querySelector(".next").click();
+  log.push(opened(), bodies[2].querySelector(".link").getAttribute("href"));
+  location.hash = bodies[5].id;
+  window.dispatchEvent(new Event("hashchange"));
+  log.push(opened());
+  let saved = "";
+  URL.createObjectURL = blob => { blob.text().then(text => { saved = text; }); return "#"; };
+  document.getElementById("save").click();
+  await new Promise(done => setTimeout(done, 50));
+  log.push(saved.split("\\n").slice(0, 2), saved.split("\\n").length);
+"""
+"""Open panels, switch their map, step by keys and buttons, follow an address, and save the table."""

@@ -24,12 +24,14 @@ from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.findings import best_brightness
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.page_tables import estimates_table, verdict_table
+from attnxai.report.shown_maps import shown_explanation
+from attnxai.report.source_table import identifier_of
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.formats import format_interval, format_p, format_value, with_interval
 from tests.builders import made_up
-from tests.report.pages import SOURCES_TABLE, Page, probed
+from tests.report.pages import SOURCE_PANELS, SOURCES_TABLE, Page, probed
 
 QUICK = ComparisonSettings(n_permutations=199, n_bootstrap=200)
 FIGURES = {"agreement", "all_metrics", "classes", "sources", "nulls"}
@@ -75,7 +77,7 @@ def test_the_page_is_self_contained(written):
             assert (folder / link).is_file()
     text = (folder / "index.html").read_text(encoding="utf-8")
     assert "@import" not in text
-    assert "url(" not in text
+    assert set(re.findall(r"url\((.)", text)) <= {"#"}
 
 
 def test_the_page_begins_with_the_verdict(written):
@@ -334,6 +336,29 @@ def test_the_page_works_in_a_browser(written, chromium, tmp_path, width):
     script = SOURCES_TABLE.replace("COLUMN", "4")
     log = probed(chromium, folder, tmp_path, width=width, script=script)
     assert log == [True, True, 12, 10, 6, True, True, True, False, True]
+
+
+def test_panels_switch_maps_step_and_have_addresses(written, chromium, tmp_path):
+    folder, content = written
+    log = probed(chromium, folder, tmp_path, width=1200, script=SOURCE_PANELS)[2:]
+    first = shown_explanation(content.results[0])
+    second = next(name for name in content.results[0].explanations if name != first)
+    # the contours and the picture of each
+    assert log[:4] == [[first] * 2, [second] * 2, [2], [second] * 2]
+    assert log[4:8] == [[1], [2], "#source-source_02", [2, 5]]
+    heading, row = (line.split(",") for line in log[8])
+    assert heading[:2] == ['"Source"', '"Class"']
+    assert row[0] == '"source_00"'
+    value = content.results[0].source_means("gate1", "nss")[0]
+    assert row[heading.index('"gate1"')] == f'"{value:.3f}"'
+    assert log[9] == 1 + 12 + 1
+
+
+def test_addresses_of_sources_are_unique_and_plain():
+    taken: set[str] = set()
+    names = ["J10+41.5", "a b", "a/b", "a_b", "Ä"]
+    expected = ["source-J10+41.5", "source-a_b", "source-a_b_1", "source-a_b_2", "source-Ä"]
+    assert [identifier_of(name, taken) for name in names] == expected
 
 
 def test_titles_of_sources_stay_within_their_panels():

@@ -11,8 +11,8 @@ import pytest
 import attnxai
 from attnxai.errors import OptionError
 from attnxai.report.content import ReportContent
-from attnxai.report.page_tables import source_rows
-from attnxai.report.shown_maps import shown_by_method
+from attnxai.report.shown_maps import shown_explanation
+from attnxai.report.source_table import source_rows
 from tests.builders import made_up
 
 QUICK = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
@@ -53,10 +53,9 @@ def test_the_page_cites_the_methods_and_can_show_a_map_of_each(compared, tmp_pat
     cited = "; Author 2020 for one; &lt;b&gt;Tools&lt;/b&gt; 2021; Author 2020 for two; Nili"
     assert cited in text
     assert "<dt>Images</dt><dd>9 images; " in text
-    assert '<select id="contours">' not in text  # gates are one method
 
 
-def test_panels_have_the_contours_of_every_method():
+def test_panels_have_contours_and_picture_of_every_map():
     maps, marks, images = made_up(n_sources=9)
     names = {"gate1": "gradcam", "gate2": "<cam>"}
     maps = dataclasses.replace(
@@ -69,14 +68,15 @@ def test_panels_have_the_contours_of_every_method():
         warnings.simplefilter("ignore")
         result = attnxai.compare(maps, marks, images, settings=QUICK)
     content = ReportContent.of(result)
-    first, second = shown_by_method(result)
-    assert {first, second} == set(names.values())
+    first = shown_explanation(result)
+    (second,) = set(names.values()) - {first}
     for row in source_rows(content):
+        (panel,) = row["panels"]
         for name, hidden in ((first, ""), (second, " hidden")):
-            assert (
-                f'<g class="attention" data-map="{html.escape(name)}"{hidden}><polyline'
-                in row["svg"]
-            )
+            group = f'<g class="attention" data-map="{html.escape(name)}"{hidden}>'
+            assert panel["svg"].count(group) == 2
+            assert f"{group}<polyline" in panel["svg"]
+            assert f"{group}<image" in panel["svg"]
 
 
 def test_a_second_page_is_refused_in_words_of_python(compared, tmp_path):
