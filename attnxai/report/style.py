@@ -22,6 +22,7 @@ DARK, GREY, PALE = "#4D4D4D", "#767676", "#999999"
 CONTOUR_COLOUR = YELLOW
 ANNOTATOR_COLOURS = (SKY, ORANGE, GREEN, PURPLE, VERMILION, BLUE)
 CLASS_COLOURS = (VERMILION, BLUE, GREEN, PURPLE)
+CLASS_MARKERS = ("o", "^", "s", "D")
 MODEL_COLOURS = (
     *(BLUE, VERMILION, GREEN, "#882255", "#A87900"),
     *("#332288", "#C0589A", "#5B2E00", "#2F8FC4", "#00533C"),
@@ -121,7 +122,7 @@ def write_figure(figure: Any, path: Path, *, dpi: float | str = "figure") -> Non
 
 
 def colours_of(names: Sequence[str], palette: Sequence[str]) -> dict[str, str]:
-    """One colour a name, repeating when the palette ends."""
+    """One colour (or marker) a name, repeating when the palette ends."""
     return {name: palette[i % len(palette)] for i, name in enumerate(names)}
 
 

@@ -12,8 +12,14 @@ from attnxai.metrics import METRICS
 from attnxai.report.figures.text import FigureText, method_phrase
 from attnxai.report.sentences.say import say
 from attnxai.report.shown_maps import listed_maps
-from attnxai.report.style import CHANCE_COLOUR, CLASS_COLOURS, colours_of, saved_figure
-from attnxai.report.wording import capitalised, group_phrase, in_sentence, mean_word
+from attnxai.report.style import (
+    CHANCE_COLOUR,
+    CLASS_COLOURS,
+    CLASS_MARKERS,
+    colours_of,
+    saved_figure,
+)
+from attnxai.report.wording import capitalised, group_phrase, in_sentence, label_of_map, mean_word
 from attnxai.statistics.formats import format_effective, format_value
 from attnxai.statistics.interval import effective_number
 
@@ -45,7 +51,7 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
     ).dropna()
     if frame.empty:
         return None
-    palette = colours_of(names, CLASS_COLOURS)
+    palette, markers = colours_of(names, CLASS_COLOURS), colours_of(names, CLASS_MARKERS)
     estimates = _estimates(result, metric, shown, names)
     width = 0.8 / len(names)
 
@@ -56,21 +62,23 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
     frame["position"] = list(map(place, frame["explanation"], frame["class"], aside))
     with saved_figure(folder, f"classes{suffix}", 72) as figure:
         ax = figure.add_subplot()
-        look = {"s": 7, "alpha": 0.55, "linewidth": 0, "legend": False, "palette": palette}
-        sns.scatterplot(frame, x="position", y="value", hue="class", hue_order=names, ax=ax, **look)
+        look = {"s": 9, "alpha": 0.55, "linewidth": 0, "legend": False}
+        look |= {"hue": "class", "palette": palette, "style": "class", "markers": markers}
+        sns.scatterplot(frame, x="position", y="value", hue_order=names, style_order=names, ax=ax, **look)
         for (explanation, name), estimate in estimates.items():
             position, interval = place(explanation, name), estimate.interval
             if interval.known:
                 ax.plot([position] * 2, [interval.low, interval.high], color="black", lw=1.2)
-            (mean,) = ax.plot([position], [interval.value], "D", ms=4, color=palette[name])
-            mean.set(markeredgecolor="black", markeredgewidth=0.7, zorder=5)
+            (mean,) = ax.plot([position], [interval.value], ls="", ms=5, color=palette[name])
+            mean.set(marker=markers[name], markeredgecolor="black", markeredgewidth=0.8, zorder=5)
             if explanation == shown[0]:
                 mean.set_label(name)
         chance = METRICS[metric].chance
         if chance is not None:
             ax.axhline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0)
-        ax.set_xticks(range(len(shown)), shown)
-        if len("".join(shown)) > 100:
+        labels = [label_of_map(name) if name in result.explanations else name for name in shown]
+        ax.set_xticks(range(len(shown)), labels)
+        if len("".join(labels)) > 100:
             ax.tick_params(axis="x", rotation=20)
         ax.set_xlabel("")
         ax.set_ylabel(METRICS[metric].label)

@@ -43,7 +43,7 @@ CAPTIONS: dict[str, str] = {
     "caption.all_metrics": "As above for every metric, each on its own axis. {meanings}",
     "caption.classes": (
         "{metric} of every source (small points; {counts}, {group}) for the maps of {model} and two baselines. "
-        "Diamonds: {mean} of each class, {intervals}."
+        "Large symbols: {mean} of each class, {intervals}."
     ),
     "caption.classes.intervals": "with its {level:%} interval by {methods}",
     "caption.classes.no_intervals": "which has too few sources for an interval",
