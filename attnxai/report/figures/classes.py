@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,9 +62,11 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
     frame["position"] = list(map(place, frame["explanation"], frame["class"], aside))
     with saved_figure(folder, f"classes{suffix}", 72) as figure:
         ax = figure.add_subplot()
-        look = {"s": 9, "alpha": 0.55, "linewidth": 0, "legend": False}
+        look: dict[str, Any] = {"s": 9, "alpha": 0.55, "linewidth": 0, "legend": False}
         look |= {"hue": "class", "palette": palette, "style": "class", "markers": markers}
-        sns.scatterplot(frame, x="position", y="value", hue_order=names, style_order=names, ax=ax, **look)
+        sns.scatterplot(
+            frame, x="position", y="value", hue_order=names, style_order=names, ax=ax, **look
+        )
         for (explanation, name), estimate in estimates.items():
             position, interval = place(explanation, name), estimate.interval
             if interval.known:
