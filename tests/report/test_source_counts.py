@@ -118,7 +118,7 @@ def test_a_weighted_comparison_says_so_wherever_it_gives_means_and_numbers(
     assert "Each cell gives the weighted mean over sources and annotators" in page
     assert f"Weighted mean differences over {effective} held-out sources" in page
     assert "Weighted mean over sources of the maps of made-up" in page
-    assert "Diamonds: weighted mean of each class" in page
+    assert "Large symbols: weighted mean of each class" in page
     assert "Weights of sources are not used here." in page
     assert page.count("Values are weighted means over sources; n_eff is") >= 5
     console = Console(width=200, record=True, file=io.StringIO())
