@@ -61,7 +61,8 @@ from tests.registries import names_free
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-WITH_LINKS = [*PAGES, ROOT / "README.md", ROOT / "reference_annotations" / "README.md"]
+FACE = sorted((ROOT / ".github").rglob("*.md"))
+WITH_LINKS = [*PAGES, *FACE, ROOT / "README.md", ROOT / "reference_annotations" / "README.md"]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 

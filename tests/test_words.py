@@ -110,8 +110,10 @@ def documents():
     pages = (ROOT / "docs").rglob("*.md")
     templates = (PACKAGE / "report" / "templates").iterdir()
     examples = (path for path in (ROOT / "examples").iterdir() if path.is_file())
+    face = [*(ROOT / ".github").rglob("*.md"), *(ROOT / ".github" / "ISSUE_TEMPLATE").iterdir()]
     others = ("README.md", "reference_annotations/README.md", "mkdocs.yml", "CITATION.cff")
-    return sorted([*pages, *templates, *examples, *(ROOT / name for name in others)])
+    others += (".zenodo.json", "release/paper.md", "release/project.toml", "release/check.py")
+    return sorted([*pages, *templates, *examples, *face, *(ROOT / name for name in others)])
 
 
 def modules():
