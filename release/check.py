@@ -107,7 +107,8 @@ class Project:
         given = tomllib.loads(self.text(PROJECT))
         self.before: Mapping[str, str] = given["before"]
         self.after: Mapping[str, str] = given["after"]
-        self.authors: list[Mapping[str, str]] = given["authors"]
+        # without a table of an author there is one who is not known yet
+        self.authors: list[Mapping[str, str]] = given.get("authors") or [{}]
 
     def text(self, file: str) -> str:
         """The content of a file, named by its path in the project."""
@@ -120,16 +121,16 @@ class Project:
 
     def placeholders(self) -> Iterator[tuple[str, Placeholder, str]]:
         """Every placeholder with its value, those of authors once for each author."""
-        for name, value in self.values.items():
-            yield name, PLACEHOLDERS[name], value
+        for name, placeholder in PLACEHOLDERS.items():
+            yield name, placeholder, self.values[name]
         for author in self.authors:
-            for name, value in author.items():
-                yield name, AUTHOR_PLACEHOLDERS[name], value
+            for name, placeholder in AUTHOR_PLACEHOLDERS.items():
+                yield name, placeholder, author.get(name, "")
 
     @property
     def values(self) -> dict[str, str]:
         """The value of each placeholder but those of authors, empty where it is not filled in."""
-        return {**self.before, **self.after}
+        return {**dict.fromkeys(PLACEHOLDERS, ""), **self.before, **self.after}
 
     @property
     def version(self) -> str:
@@ -140,8 +141,14 @@ class Project:
     @property
     def persons(self) -> list[tuple[str, str, str]]:
         """Family names, given names and ORCID of the authors."""
-        keys = ("AUTHOR_FAMILY_NAMES", "AUTHOR_GIVEN_NAMES", "AUTHOR_ORCID")
-        return [(one[keys[0]], one[keys[1]], one[keys[2]]) for one in self.authors]
+        return [
+            (
+                one.get("AUTHOR_FAMILY_NAMES", ""),
+                one.get("AUTHOR_GIVEN_NAMES", ""),
+                one.get("AUTHOR_ORCID", ""),
+            )
+            for one in self.authors
+        ]
 
 
 def unfilled(project: Project, *, published: bool = False) -> Iterator[str]:
@@ -284,8 +291,8 @@ def fill(project: Project) -> list[str]:
     Lines that name a placeholder of an author are repeated for each, as many lines as follow one another. A line
     that was a comment because of its placeholder takes effect.
     """
-    values = {name: value for name, value in project.values.items() if value}
-    known = all(all(author.values()) for author in project.authors)
+    values = {name: project.values[name] for name in PLACEHOLDERS if project.values[name]}
+    known = all(author.get(name) for author in project.authors for name in AUTHOR_PLACEHOLDERS)
     authors = project.authors if known else []
     changed = []
     for file in FILES:

@@ -175,6 +175,14 @@ def test_what_exists_only_after_the_upload_may_be_empty_before(copied):
     assert check.main(["--published"], root=copied) == 1
 
 
+def test_placeholders_that_the_file_lacks_are_empty(copied, capsys):
+    (copied / check.PROJECT).write_text("[before]\n[after]\n", encoding="utf-8")
+    assert check.main([], root=copied) == 1
+    text = capsys.readouterr().out
+    for name in ("REPOSITORY_URL", "AUTHOR_ORCID"):
+        assert f"- {name} in release/project.toml is empty" in text
+
+
 @only_unfilled
 def test_values_that_are_not_filled_in_are_named(copied, capsys):
     assert check.main([], root=copied) == 1
