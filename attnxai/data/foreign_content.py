@@ -83,7 +83,8 @@ def describe_content(head: bytes) -> str:
         text = head[:64].decode()
     except UnicodeDecodeError as error:
         text = head[: error.start].decode() if error.start > 60 else ""
-        if not text and not _CONTROL.search(head[:64]):
+        n_letters = len(re.findall(rb"[A-Za-z]", head[:64]))
+        if not text and n_letters >= 4 and not _CONTROL.search(head[:64]):
             return "a text in another encoding than UTF-8 (save it in UTF-8)"
     if text and text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
         return _kind_of_text(head)
