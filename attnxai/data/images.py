@@ -34,16 +34,14 @@ if TYPE_CHECKING:
 
 # a scale that is stated differs from another by more
 _SAME_SCALE = 0.01
-
-
 _MINUS = str.maketrans("\u2212\u2013", "--")
 
 
 def source_id(name: str | Path) -> str:
     """Source id of a file: its name without folder and without a known image ending.
 
-    Letters are composed, since some systems keep the accents of file names apart, and every minus is a hyphen, into which
-    editors and spreadsheets turn it.
+    Letters are composed, since some systems keep the accents of file names apart, and a minus or dash counts as the
+    hyphen that an editor or spreadsheet made it of.
     """
     base = str(name).replace("\\", "/").rsplit("/", maxsplit=1)[-1]
     if not base.isascii():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_baselines_decide_what_is_better():
     assert f" {best.capitalize()} agrees better (NSS " in details
     assert "The centre bias" in details
     assert "agrees less" in details
-    assert ") agrees better." in verdict.headline
+    assert re.search(r"\. Brightness alone \(\S+\) agrees better\.$", verdict.headline)
     statement = verdict.statements[0]
     assert statement.lead == (
         "Gate 1 agrees with the annotations of its own source, but brightness alone agrees better."
