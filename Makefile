@@ -9,7 +9,7 @@ PYTEST_FLAGS ?= -n auto
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: compare test lint slow bench page clean
+.PHONY: compare test lint docs slow bench page clean
 
 compare: $(VENV)/.installed
 	$(BIN)/attnxai compare --model d8.pt --annotations expert.csv --output $(REPORT) --overwrite
@@ -22,6 +22,10 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/repo-review .
+
+# runs the examples and notebooks and refuses warnings; needs no network but for the packages
+docs: $(VENV)/.installed-docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -n docs build/docs
 
 slow: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
@@ -44,9 +48,13 @@ $(VENV)/.installed-test: $(VENV)/bin/python $(INPUTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $(VENV)/.installed $@
 
+$(VENV)/.installed-docs: $(VENV)/bin/python $(INPUTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $(VENV)/.installed $@
+
 # needs node; the result is committed, so that users do not
 page:
 	cd attnxai/annotations/page/source && npm ci --ignore-scripts && npm run build
 
 clean:
-	rm -rf $(VENV) $(REPORT) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(REPORT) build docs/gallery docs/reference/generated .mypy_cache .pytest_cache .ruff_cache

@@ -4,7 +4,7 @@
         [--seeds 0-4] [--no-training]
 
 Networks are trained one after another on one thread, and kept in OUT as ``VARIANT-GROUP-SEED.pt`` with what was measured
-of each beside it; run it again after an interruption. The table of docs/attention_gates.md is printed last.
+of each beside it; run it again after an interruption. The table of docs/explanation/attention_gates.md is printed last.
 """
 
 from __future__ import annotations

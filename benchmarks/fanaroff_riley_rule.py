@@ -1,4 +1,4 @@
-"""Apply the Fanaroff-Riley rule to MiraBest: the table that ships, and the results of docs/fanaroff_riley_rule.md.
+"""Apply the Fanaroff-Riley rule to MiraBest: the table that ships, and the results of docs/explanation/fanaroff_riley_rule.md.
 
     python benchmarks/fanaroff_riley_rule.py DIR reference_annotations docs [REPORT]
 

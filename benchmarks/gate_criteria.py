@@ -1,4 +1,4 @@
-"""Whether trained networks meet the five criteria of docs/attention_gates.md.
+"""Whether trained networks meet the five criteria of docs/explanation/attention_gates.md.
 
     python benchmarks/gate_criteria.py NETWORKS BASELINE --data-dir DIR [--files "*.pt"]
 

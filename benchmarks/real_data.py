@@ -1,6 +1,6 @@
-"""Write the results of docs/real_data.md from the reports that the commands on that page make.
+"""Write the results of docs/explanation/real_data.md from the reports that the commands on that page make.
 
-    python benchmarks/real_data.py report-d8 report-cnn report-both docs/real_data.md
+    python benchmarks/real_data.py report-d8 report-cnn report-both docs/explanation/real_data.md
 
 The reports are those of the three commands, in their order. Numbers have the digits of the package.
 """

@@ -189,7 +189,7 @@ PUBLISHED = "bowles2021_mirabest_ag3_range_norm_ft.pt"
 def test_the_page_on_real_galaxies_quotes_what_its_commands_write(
     shared_data, tmp_path, arguments, written
 ):
-    page = Path(__file__).parents[1] / "docs" / "real_data.md"
+    page = Path(__file__).parents[1] / "docs" / "explanation" / "real_data.md"
     for path in (
         shared_data / "rgz" / "claran_full_catalogue.csv",
         shared_data / "published_checkpoints" / PUBLISHED,

@@ -291,7 +291,7 @@ def test_what_the_paper_cites_is_what_it_lists():
 
 
 def test_numbers_of_the_paper_stand_in_the_documentation():
-    pages = HERE.text("docs/real_data.md") + HERE.text("docs/validation.md")
+    pages = HERE.text("docs/explanation/real_data.md") + HERE.text("docs/explanation/validation.md")
     text = re.sub(r"\[?@\w+|version [\d.]+|D8|FR I+", "", paper())
     numbers = re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w])", text)
     assert len(numbers) > 10

@@ -111,7 +111,7 @@ def documents():
     templates = (PACKAGE / "report" / "templates").iterdir()
     examples = (path for path in (ROOT / "examples").iterdir() if path.is_file())
     face = [*(ROOT / ".github").rglob("*.md"), *(ROOT / ".github" / "ISSUE_TEMPLATE").iterdir()]
-    others = ("README.md", "reference_annotations/README.md", "mkdocs.yml", "CITATION.cff")
+    others = ("README.md", "reference_annotations/README.md", "docs/conf.py", "CITATION.cff")
     others += (".zenodo.json", "release/paper.md", "release/project.toml", "release/check.py")
     return sorted([*pages, *templates, *examples, *face, *(ROOT / name for name in others)])
 

@@ -118,7 +118,7 @@ def merge_annotators(annotations: AnnotationSet, names: Mapping[str, str]) -> An
 
 
 def merge_spellings(annotations: AnnotationSet) -> AnnotationSet:
-    """The same with spellings of one name (:func:`spellings_of`) merged under that with most marks.
+    """The same with spellings of one name (:func:`~attnxai.annotations.annotator_names.spellings_of`) merged under that with most marks.
 
     Examples
     --------

@@ -28,7 +28,7 @@ _SAME = 1e-3
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PixelShape:
-    """A shape in pixels, where the limits of :class:`Shape` need not hold: a projection may exceed them.
+    """A shape in pixels, where the limits of :class:`~attnxai.annotations.Shape` need not hold: a projection may exceed them.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ N_BINS = 5
 """Bins of confidence when nothing else is asked for.
 
 Of 3, 5, 8, 10 and 15 bins, 3 and 5 came nearest to the true error in simulations of 153 images, and the
-bias of a calibrated model grows with every bin (docs/calibration.md). Five show a shape, with about thirty
+bias of a calibrated model grows with every bin (docs/explanation/calibration.md). Five show a shape, with about thirty
 images in each.
 """
 
@@ -250,7 +250,7 @@ def calibration_error_interval(
     of the estimate and their own once more. Here the interval begins at 0 unless the reference shows the
     model not to be calibrated; then it begins at the lower percentile less twice the bias that the
     resamples show. It ends at the upper percentile. In simulations it covered the true error in 90 to 97 %
-    of the cases, the percentiles alone in 0 to 96 % (docs/calibration.md).
+    of the cases, the percentiles alone in 0 to 96 % (docs/explanation/calibration.md).
     ``counts``, shape (n_bootstrap, n_images), says how often each image occurs in each resample.
     """
     values, positions = checked_probabilities(probabilities, labels)

@@ -116,7 +116,7 @@ class SymmetryGroup:
 
     @property
     def size(self) -> int:
-        """Number of elements, |G|."""
+        """Number of elements, ``|G|``."""
         return self.order * (2 if self.reflections else 1)
 
 
@@ -186,7 +186,7 @@ class ModelSpec(NetworkSpec):
     group : str
         Name of its symmetry group, ``C1`` for an ordinary network.
     fields : tuple of 4 ints
-        Feature fields in each block (channels are fields times |G|).
+        Feature fields in each block (channels are fields times ``|G|``).
     convolutions : tuple of 4 ints
         Convolutions in each block.
     kernel_size : int
@@ -331,7 +331,7 @@ def compact_spec(group: str, **changes: Any) -> ModelSpec:
 
     It sees means of 3 x 3 pixels, and does not attend to islands of fewer than five pixels. Each layer has the order
     convolution, batch norm, rectifier. The first block has one convolution instead of three, gates have 16 channels, and
-    fields are chosen so that the number of channels, |G| x fields, stays about the same for every group.
+    fields are chosen so that the number of channels, ``|G|`` x fields, stays about the same for every group.
 
     Parameters
     ----------

@@ -188,9 +188,9 @@ def generated_parts(docs: Path) -> dict[str, dict[str, str]]:
     rates = read_rates(docs / "validation")
     false_positives, power = (tables(rates)[0] for tables in (false_positive_tables, power_tables))
     return {
-        "agreement.md": {"metrics": metrics_markdown()},
-        "zoo.md": {"cards": zoo_markdown(shipped_cards())},
-        "validation.md": {
+        "explanation/agreement.md": {"metrics": metrics_markdown()},
+        "reference/zoo.md": {"cards": zoo_markdown(shipped_cards())},
+        "explanation/validation.md": {
             "assumptions-met": rates.sentences()[0],
             "false-positives": f"{false_positives.note}\n\n{render_markdown(false_positives)}",
             "power": f"{power.note}\n\n{render_markdown(power)}",

@@ -65,7 +65,7 @@ def _files(result: StudyResult) -> dict[str, Any]:
 
 
 def record_of(result: StudyResult) -> dict[str, Any]:
-    """All numbers and words of a study under documented keys; see docs/study.md."""
+    """All numbers and words of a study under documented keys; see docs/explanation/study.md."""
     summary = result.summary
     return {
         "format": FORMAT,

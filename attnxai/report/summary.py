@@ -19,7 +19,7 @@ FORMAT_VERSION = 2
 
 
 def summarise(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
-    """All numbers of the report under documented keys; see docs/report.md."""
+    """All numbers of the report under documented keys; see docs/reference/report.md."""
     provenance, first = content.provenance, content.parts[0].result
     return {
         "format": FORMAT,

@@ -122,7 +122,7 @@ def test_two_validation_images_give_no_temperature(model):
 
 @pytest.mark.shared_data
 def test_the_published_network_is_far_too_sure(shared_data):
-    """Of the 153 test images it has 130 right, as published; docs/calibration.md shows the rest."""
+    """Of the 153 test images it has 130 right, as published; docs/explanation/calibration.md shows the rest."""
     checkpoint = "bowles2021_mirabest_ag3_range_norm_ft.pt"
     model = load_model(shared_data / "published_checkpoints" / checkpoint)
     chosen, own = calibration_images(model, read_mirabest(shared_data))

@@ -175,10 +175,12 @@ class TestFiles:
 
 
 def test_the_example_of_the_documentation_can_be_read() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "images.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "images.md").read_text(
+        encoding="utf-8"
+    )
     (example,) = re.findall(r"^```csv\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     rows = parse_label_table(example)
-    check_classes(rows, "docs/images.md")
+    check_classes(rows, "docs/reference/images.md")
     assert [row.class_name for row in rows.values()] == ["FR I", "FR II", "FR II", "FR I"]
     assert [row.split for row in rows.values()] == ["train", "train", "validation", "test"]
     for column in (*SOURCE_COLUMNS, *CLASS_COLUMNS, *SPLITS):

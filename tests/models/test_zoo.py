@@ -22,7 +22,7 @@ from tests.models.card_builders import make_card, make_part
 SHIPPED = zoo.shipped_models()
 CARDS = zoo.shipped_cards()
 BEGIN, END = "<!-- cards:begin -->", "<!-- cards:end -->"
-PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "zoo.md"
 MOST_BYTES = 6_000_000
 LEAST_ACCURACY = 0.8
 each_model = pytest.mark.parametrize("name", list(SHIPPED))

@@ -158,10 +158,10 @@ def test_summary_holds_the_numbers(written):
 def test_keys_of_the_summary_are_documented(written):
     folder, _ = written
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    page = Path(document.__file__).parents[2] / "docs" / "report.md"
+    page = Path(document.__file__).parents[2] / "docs" / "reference" / "report.md"
     text = page.read_text(encoding="utf-8")
     for key in (*summary, *summary["models"][0]["results"][0]):
-        assert f"`{key}`" in text, f"{key} is not in docs/report.md"
+        assert f"`{key}`" in text, f"{key} is not in docs/reference/report.md"
 
 
 def test_per_source_table(written):

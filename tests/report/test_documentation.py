@@ -66,7 +66,9 @@ def test_rates_of_a_null_take_the_place_of_its_earlier_ones(docs, tmp_path, monk
     assert [r for r in found.false_positives if r.null is NullKind.PHASE] == changed
     # two metrics, three levels and four numbers of sources, where the assumptions of the null are met
     n = sum(rate.assumptions_met for rate in rates.false_positives)
-    assert f"{n - 24} of {n}" in (docs / "validation.md").read_text(encoding="utf-8")
+    assert f"{n - 24} of {n}" in (docs / "explanation" / "validation.md").read_text(
+        encoding="utf-8"
+    )
     (figure,) = (docs / "images" / "validation").iterdir()
     assert figure.name == "false-positives.png"
     with Image.open(figure) as shown:

@@ -118,8 +118,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_page_shows_the_documented_rates():
-    page = (DOCS / "validation.md").read_text(encoding="utf-8")
-    for part, text in generated_parts(DOCS)["validation.md"].items():
+    page = (DOCS / "explanation" / "validation.md").read_text(encoding="utf-8")
+    for part, text in generated_parts(DOCS)["explanation/validation.md"].items():
         message = f"{part}: run python -m attnxai.report.documentation docs"
         assert with_part(page, part, text) == page, message
     rows = {re.sub(r"\s+", " ", line) for line in page.splitlines()}

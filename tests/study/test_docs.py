@@ -39,7 +39,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture(scope="module")
 def text():
-    return (DOCS / "study.md").read_text(encoding="utf-8")
+    return (DOCS / "explanation" / "study.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_the_files_of_the_study_on_mirabest_hold_its_numbers(mirabest, name, row
 
 
 def test_the_page_of_the_study_on_mirabest_is_made_from_its_files(mirabest):
-    page = (DOCS / "study_mirabest.md").read_text(encoding="utf-8")
+    page = (DOCS / "explanation" / "study_mirabest.md").read_text(encoding="utf-8")
     shown = {as_written(line) for line in page.splitlines()}
     results = markdown(mirabest).partition("Limitations")[0]
     for line in results.splitlines():

@@ -95,11 +95,13 @@ class TestToy:
 
 
 def test_every_format_is_documented() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "annotations.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "annotations.md").read_text(
+        encoding="utf-8"
+    )
     headings = " ".join(re.findall("^## (.*)", page, re.MULTILINE)).lower()
     missing = [name for name in BUILT_IN if name.removesuffix(" (CSV)").lower() not in headings]
     assert not missing, (
-        f"add to docs/annotations.md a section with the name in its heading: {missing}"
+        f"add to docs/reference/annotations.md a section with the name in its heading: {missing}"
     )
 
 

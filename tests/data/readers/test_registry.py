@@ -81,15 +81,19 @@ class TestToy:
 
 
 def test_every_format_is_documented() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "images.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "images.md").read_text(
+        encoding="utf-8"
+    )
     for reader in attnxai.data.READERS.values():
         row, *_ = re.findall(rf"^\| {re.escape(reader.name)} .*", page, re.MULTILINE) or [""]
         assert row, (
-            f"add a row for {reader.name} to the table of formats in docs/images.md, which begins with "
+            f"add a row for {reader.name} to the table of formats in docs/reference/images.md, which begins with "
             f"'| {reader.name} |'"
         )
         missing = [one for one in reader.extensions if f"`{one.removesuffix('.gz')}`" not in row]
-        assert not missing, f"add to the row of {reader.name} in docs/images.md: {missing}"
+        assert not missing, (
+            f"add to the row of {reader.name} in docs/reference/images.md: {missing}"
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-/** Answers as rows of the annotation table (docs/annotations.md), and back. */
+/** Answers as rows of the annotation table (docs/reference/annotations.md), and back. */
 
 import { formatCsv, parseCsv } from "./csv.js";
 import { KINDS, LABELS, OPERATIONS, checked, hasVertices, isArea } from "./geometry.js";
