@@ -28,6 +28,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
 nitpicky = True
@@ -38,7 +39,28 @@ nitpicky = True
 myst_heading_anchors = 4
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
+# what tqdm says where widgets are not installed
+nb_output_stderr = "remove"
 nb_execution_timeout = 120
+
+# --- gallery ---------------------------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",
+    # one needs a table that does not ship, the other writes the sample anew
+    "ignore_pattern": r"(expert_reliability|simulate_sample)\.py$",
+    "within_subsection_order": "ExampleTitleSortKey",
+    "abort_on_example_error": True,
+    "capture_repr": ("_repr_html_",),
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 600,
+    "image_srcset": ["2x"],
+}
+exclude_patterns = ["**/sg_execution_times.rst", "sg_execution_times.rst", "gallery/*.ipynb"]
 
 # --- public names ----------------------------------------------------------------------------------
 

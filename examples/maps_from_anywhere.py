@@ -1,10 +1,12 @@
-"""Compare your own maps with annotations, and with each other.
+"""
+Maps from anywhere
+==================
+
+Compare your own maps with annotations, and with each other.
 
 Maps can be arrays from any method and any program. The two maps of each source made here are the brightness around
 each pixel, and its difference from the surroundings.
 """
-
-from __future__ import annotations
 
 from scipy.ndimage import gaussian_filter
 
@@ -17,13 +19,22 @@ near = [gaussian_filter(image.pixels, 2) for image in images]
 wide = [gaussian_filter(image.pixels, 8) for image in images]
 contrast = [a - b for a, b in zip(near, wide, strict=True)]
 
+# %%
+# Nothing here was trained on these images, so all of them are held out. The two maps are one family for the correction
+# of p-values.
+
 settings = attnxai.ComparisonSettings(metrics=("nss", "spearman"), nulls=("symmetries",))
 results = []
 for name, arrays in (("brightness around", near), ("contrast", contrast)):
-    # nothing here was trained on these images, so all of them are held out
     maps = attnxai.maps_from_arrays(images, arrays, splits="held-out", model_name=name)
     results.append(attnxai.compare(maps, marks, images, settings=settings))
-results = adjust_over_maps(results, settings.correction)  # one family of both
+results = adjust_over_maps(results, settings.correction)
 for result in results:
     print(result.summary())
-print(attnxai.contrast_results(results).summary())
+
+# %%
+# Which of the two agrees better, source by source:
+
+differences = attnxai.contrast_results(results)
+print(differences.summary())
+differences.plot()

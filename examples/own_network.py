@@ -1,6 +1,10 @@
-"""Train a small residual network of plain PyTorch on simulated sources, and compare its maps with annotations.
+"""
+A network of your own
+=====================
 
-The part that concerns attnxai is :func:`main`; everything before it stands for a network that you have.
+Train a small residual network of plain PyTorch on simulated sources, and compare its maps with annotations.
+
+The part that concerns attnxai is ``main``; everything before it stands for a network that you have.
 """
 
 from __future__ import annotations
@@ -75,4 +79,6 @@ def main(network: nn.Module) -> attnxai.AgreementResult:
 
 
 if __name__ == "__main__":
-    print(main(train()).summary())
+    result = main(train())
+    result.plot(metric="nss")
+    print(result.summary())

@@ -477,7 +477,7 @@ def test_every_page_is_in_the_navigation() -> None:
     for path in PAGES:
         for body in _TOCTREE.findall(path.read_text(encoding="utf-8")):
             names = [line for line in body.splitlines() if line and not line.startswith(":")]
-            listed += [path.parent / f"{name}.md" for name in names]
+            listed += [(path.parent / f"{name}.md").resolve() for name in names]
     made = {DOCS / "gallery" / "index.md"}
     assert sorted(set(listed) - made) == PAGES
     assert len(listed) == len(set(listed))
