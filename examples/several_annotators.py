@@ -16,7 +16,7 @@ import attnxai
 
 marks = attnxai.read_annotations("expert.csv")
 images = attnxai.read_images(marks.image_files().values())
-print(attnxai.annotations.summarise_annotations(marks).to_string(index=False))
+attnxai.annotations.summarise_annotations(marks)
 
 # %%
 # Marks that are flipped, shifted or counted from 1 would be named here.
@@ -31,7 +31,6 @@ few = marks.select(marks.sources[:10])
 with tempfile.TemporaryDirectory() as folder:
     (sheet,) = attnxai.report.draw_contact_sheet(few, images, Path(folder) / "sheet.png")
     picture = plt.imread(sheet)
-figure = plt.figure(figsize=(7.2, 7.2 * picture.shape[0] / picture.shape[1]), layout="constrained")
-axes = figure.subplots()
+_, axes = plt.subplots(figsize=(7.2, 4), layout="constrained")
 axes.imshow(picture)
 axes.set_axis_off()
