@@ -16,7 +16,8 @@ import attnxai
 
 marks = attnxai.read_annotations("expert.csv")
 images = attnxai.read_images(marks.image_files().values())
-attnxai.annotations.summarise_annotations(marks)
+counts = attnxai.annotations.summarise_annotations(marks)
+print(counts[["annotator", "n_marks", "labels"]].to_string(index=False))
 
 # %%
 # Marks that are flipped, shifted or counted from 1 would be named here.

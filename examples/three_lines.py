@@ -19,6 +19,6 @@ result = attnxai.compare(maps, marks, images, settings=settings)
 result.plot()
 
 # %%
-# All numbers, as text; ``result.to_frame()`` gives a table, and ``result.write_report("report")`` the report.
+# The numbers as text. ``result.to_frame()`` gives them unrounded, and ``result.write_report("report")`` writes the report.
 
 print(result.summary())
