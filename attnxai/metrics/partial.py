@@ -76,7 +76,7 @@ def partial_spearman(
 ) -> float:
     """Rank correlation of a map and a target, controlling for covariates such as brightness.
 
-    Equal to :func:`pingouin.partial_corr` with ``method="spearman"``.
+    Equal to ``pingouin.partial_corr`` with ``method="spearman"``.
 
     Parameters
     ----------
