@@ -20,35 +20,51 @@ if TYPE_CHECKING:
 
 
 def audit_line(locations: Sequence[EvidenceLocation]) -> str:
-    """The line under the headline: a sentence for each model."""
-    return " ".join(say("audit.line", found=audit_answer(found)) for found in locations)
+    """The line under the headline: what the models fail by, or that none fails."""
+    return say("audit.line", found=audit_answer(locations)) if locations else ""
 
 
-def audit_answer(found: EvidenceLocation) -> str:
-    """Where the evidence of one model comes from, in a sentence that goes on after a colon."""
-    zone = found.empty_sky
-    auc = ""
-    if zone is not None and zone.auc is not None:
-        auc = say("audit.auc", auc=zone.auc)
-    signs = sum(one.sign_depends_on_class for one in found.maps)
-    by_level = sum(one.level_tells_class for one in found.maps)
+def audit_answer(locations: Sequence[EvidenceLocation]) -> str:
+    """Where the evidence of the models comes from, in sentences that go on after a colon."""
+    telling = [found for found in locations if (sky := found.empty_sky) and sky.tells_class]
+    rest = [found for found in locations if found not in telling and found.passes is not False]
+    unknown = [found for found in rest if found.passes is None]
+    maps = [one for found in locations for one in found.maps]
+    by_level = sum(one.level_tells_class for one in maps)
+    signs = sum(one.sign_depends_on_class for one in maps)
     faults = []
     if by_level:
-        faults.append(say("audit.levels", n=by_level, n_all=len(found.maps)))
+        faults.append(say("audit.levels", n=by_level, n_all=len(maps)))
     if signs:
-        faults.append(say("audit.signs", n=signs, n_all=len(found.maps)))
-    n = sum(one.passes is False for one in found.maps)
-    of_maps = [say("audit.fails", faults=listed(faults), n=n)] if faults else []
-    if zone is not None and zone.tells_class:
-        of_network = say("audit.network", model=found.model_name, auc=auc)
-        return " ".join([of_network, *map(capitalised, of_maps)])
-    if of_maps:
-        return of_maps[0]
-    if found.passes is None:
-        return say("audit.unknown", model=found.model_name)
-    if found.not_split:
-        return say("audit.maps_pass", model=found.model_name)
-    return say("audit.passes", model=found.model_name, auc=auc)
+        faults.append(say("audit.signs", n=signs, n_all=len(maps)))
+    sentences = []
+    if telling:
+        sentences.append(say("audit.network", models=_with_auc(telling), n=len(telling)))
+    if faults:
+        n = sum(one.passes is False for one in maps)
+        sentences.append(say("audit.fails", faults=listed(faults), n=n))
+    if not sentences and len(unknown) < len(rest):
+        passing = [found for found in rest if found.passes]
+        split = not any(found.not_split for found in passing)
+        models = _with_auc(passing)
+        sentences.append(
+            say("audit.passes", models=models) if split else say("audit.maps_pass", models=models)
+        )
+    if unknown:
+        sentences.append(say("audit.unknown", models=listed([one.model_name for one in unknown])))
+    first, *others = sentences
+    return " ".join([first, *map(capitalised, others)])
+
+
+def _with_auc(locations: Sequence[EvidenceLocation]) -> str:
+    """Names of models, each with how well empty sky alone tells the class, or once if that is the same for all."""
+    aucs = [
+        say("audit.auc", auc=sky.auc) if (sky := found.empty_sky) and sky.auc is not None else ""
+        for found in locations
+    ]
+    if len(set(aucs)) == 1:
+        return listed([found.model_name for found in locations]) + aucs[0]
+    return listed([f"{found.model_name}{auc}" for found, auc in zip(locations, aucs, strict=True)])
 
 
 def audit_of_map(found: MapLocation | None) -> str:

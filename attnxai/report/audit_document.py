@@ -92,7 +92,7 @@ def _part(name: str, title: str, found: AuditResult) -> dict[str, Any]:
     if not isinstance(found, EvidenceLocation):
         return part | {"answer": answer, "lines": lines, "tables": [], "beneath": ""}
     return part | {
-        "answer": capitalised(audit_answer(found)),
+        "answer": capitalised(audit_answer([found])),
         "lines": [answer, *lines],
         "tables": [zones_table([found]), locations_table([found])],
         "beneath": say("page.audit", ring=found.ring_pixels),

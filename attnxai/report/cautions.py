@@ -14,13 +14,14 @@ from attnxai.agreement.comparison.strata import PREDICTED_CLASS, SIZE
 from attnxai.data.wording import listed
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
-from attnxai.report.findings import class_effects, classes_of, smallest_adjusted
+from attnxai.report.findings import MISCALIBRATED, class_effects, classes_of, smallest_adjusted
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import map_in_sentence, strata_words
 from attnxai.statistics.formats import format_number, format_p, format_share
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, effective_number, too_few
 
 if TYPE_CHECKING:
+    from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.results import AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet
 
@@ -168,33 +169,70 @@ def draws_to_decide(p_value: float, ends: tuple[float, float], n_draws: int) -> 
 def _about_size(result: AgreementResult) -> list[str]:
     """What sources of different size can do to the tests, where no stratum controls for size."""
     strata = result.settings["strata"]
-    tested = [
-        estimate
-        for name in result.explanations
-        if (estimate := result.estimate(name, result.metrics[0])).test is not None
-    ]
+    tested = _tested(result)
     if not tested or any(SIZE in key for key in strata):
         return []
-    rates = [
-        e.within_rejections_pairing_broken
-        for e in tested
-        if e.within_rejections_pairing_broken is not None
-    ]
+    rates = _rates_by_size(result)
     measured = ""
     if rates:
-        shares = dict.fromkeys(map(format_share, (min(rates), max(rates))))
         measured = say(
             "caution.size.measured",
-            strata=say("caution.size.strata", strata=strata_words(strata)) if strata else "",
+            strata=_same(strata),
             metric=METRICS[result.metrics[0]].label,
-            shares=" to ".join(shares),
+            shares=_share_range(rates),
             n=N_PERMUTATION_PAIRINGS,
             expected=say(
                 f"caution.rate.{'liberal' if max(rates) > SIGNIFICANCE_LEVEL else 'conservative'}"
             ),
         )
-    options = " ".join(f"--strata {key}" for key in (*strata, SIZE))
-    return [say("caution.size", measured=measured, options=options)]
+    return [say("caution.size", measured=measured, options=_size_options(strata))]
+
+
+def size_warning(results: Sequence[AgreementResult]) -> str:
+    """The line under the headline where size alone makes a test significant far too often; empty elsewhere."""
+    misled = []
+    for result in results:
+        if any(SIZE in key for key in result.settings["strata"]):
+            continue
+        significant = [e for e in _tested(result) if (e.p_adjusted or 0.0) <= SIGNIFICANCE_LEVEL]
+        if significant and max(_rates_by_size(result), default=0.0) >= MISCALIBRATED:
+            misled.append(result)
+    if not misled:
+        return ""
+    strata = misled[0].settings["strata"]
+    named = say("caution.line.models", models=listed([result.model_name for result in misled]))
+    return say(
+        "caution.line",
+        models=named if len(misled) < len(results) else "",
+        strata=_same(strata),
+        shares=_share_range([rate for result in misled for rate in _rates_by_size(result)]),
+        n=N_PERMUTATION_PAIRINGS,
+        options=_size_options(strata),
+    )
+
+
+def _tested(result: AgreementResult) -> list[Estimate]:
+    """The tests of the maps that the verdict rests on."""
+    estimates = [result.estimate(name, result.metrics[0]) for name in result.explanations]
+    return [estimate for estimate in estimates if estimate.test is not None]
+
+
+def _rates_by_size(result: AgreementResult) -> list[float]:
+    """How often each test is significant with the pairing broken among sources of similar size, if measured."""
+    rates = [estimate.within_rejections_pairing_broken for estimate in _tested(result)]
+    return [rate for rate in rates if rate is not None]
+
+
+def _share_range(rates: Sequence[float]) -> str:
+    return " to ".join(dict.fromkeys(map(format_share, (min(rates), max(rates)))))
+
+
+def _same(strata: Sequence[str]) -> str:
+    return say("caution.size.strata", strata=strata_words(strata)) if strata else ""
+
+
+def _size_options(strata: Sequence[str]) -> str:
+    return " ".join(f"--strata {key}" for key in (*strata, SIZE))
 
 
 def _about_annotators(result: AgreementResult) -> list[str]:

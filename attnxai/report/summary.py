@@ -27,6 +27,7 @@ def summarise(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "verdict": {
             "headline": verdict.headline,
             "audit": verdict.audit,
+            "warning": verdict.warning,
             "contrasts": list(verdict.contrasts),
             "cautions": list(verdict.cautions),
         },

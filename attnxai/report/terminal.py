@@ -40,8 +40,8 @@ def print_report(results: Sequence[AgreementResult], verdict: Verdict, console: 
         _print_result(result, console)
         console.print()
     console.print(Text(verdict.headline, style="bold"))
-    if verdict.audit:
-        console.print(Text(verdict.audit))
+    for line in filter(None, (verdict.audit, verdict.warning)):
+        console.print(Text(line))
     for model in verdict.models:
         if len(results) > 1:
             console.print(Text(model.headline, style="bold"))

@@ -29,7 +29,8 @@ For each map of a model, on the sources that conclusions rest on and for the fir
 5. Models differ where the interval of a paired difference excludes 0 and its p-value, adjusted over all pairs
    of models and maps, is 0.05 or below.
 6. What the audit of where the evidence comes from found stands before all of this: in a line under the headline, and in
-   front of the sentence on a map that fails it.
+   front of the sentence on a map that fails it. The line after it warns where the tests are significant for 20 % or more
+   of the data sets whose pairing is broken among sources of similar size.
 
 Nothing is said that is stronger than the test behind it. Statements on single maps are in :mod:`~.statement`, headlines in
 :mod:`~.headline`, the rules in :mod:`~.findings`, and the sentences in :mod:`~attnxai.report.sentences`.
@@ -42,7 +43,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.report.audit import audit_line
-from attnxai.report.cautions import find_cautions
+from attnxai.report.cautions import find_cautions, size_warning
 from attnxai.report.contrasts import difference_sentences
 from attnxai.report.headline import headline_of, joint_headline
 from attnxai.report.sentences.say import say
@@ -74,6 +75,7 @@ class Verdict:
     contrasts: tuple[str, ...]
     cautions: tuple[str, ...]
     audit: str = ""  # the line under the headline
+    warning: str = ""  # the line after it, where size alone makes the tests significant
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -104,6 +106,7 @@ def reach_verdict(
         models=models,
         contrasts=tuple(difference_sentences(contrasts)) if contrasts is not None else (),
         audit=audit_line(locations),
+        warning=size_warning(results),
         cautions=tuple(
             find_cautions(
                 results,

@@ -85,7 +85,7 @@ def test_a_network_that_knows_the_class_from_empty_sky_is_to_be_read_with_care()
     found = location(GOOD, SIGN, empty=HIGH)
     assert found.passes is False
     assert audit_line([found]) == (
-        "Audit: from empty sky alone d8.pt tells the class (AUC 0.900 [0.800, 0.960]), so that a map on the source does "
+        "Audit: from empty sky alone d8.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
         "not show that the answer comes from there. The sign of 1 of 2 maps depends on the class; read this map with "
         "care."
     )
@@ -105,7 +105,7 @@ def test_a_network_that_fails_while_its_maps_pass_is_what_the_line_speaks_of() -
     found = location(GOOD, empty=HIGH)
     assert (found.passes, found.maps[0].passes) == (False, True)
     assert audit_line([found]) == (
-        "Audit: from empty sky alone d8.pt tells the class (AUC 0.900 [0.800, 0.960]), so that a map on the source does "
+        "Audit: from empty sky alone d8.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
         "not show that the answer comes from there."
     )
 
@@ -121,6 +121,22 @@ def test_a_network_that_passes() -> None:
     assert audit_line([without]) == (
         "Audit: no map of d8.pt reveals the class by its level on empty sky, and the sign of none depends on the class."
     )
+
+
+def test_of_several_models_what_is_the_same_is_said_once() -> None:
+    first, other = location(GOOD), dataclasses.replace(location(GOOD, GOOD), model_name="c1.pt")
+    assert audit_line([first, other]) == (
+        "Audit: empty sky alone does not reveal the class to d8.pt and c1.pt (AUC 0.50 [0.40, 0.60]), and the sign of no "
+        "map depends on the class."
+    )
+    telling = dataclasses.replace(location(GOOD, SIGN, empty=HIGH), model_name="c1.pt")
+    assert audit_line([first, telling]) == (
+        "Audit: from empty sky alone c1.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
+        "not show that the answer comes from there. The sign of 1 of 3 maps depends on the class; read this map with care."
+    )
+    both = [dataclasses.replace(location(GOOD, empty=HIGH), model_name=n) for n in ("a.pt", "b.pt")]
+    assert "alone a.pt and b.pt (AUC 0.900 [0.800, 0.960]) tell the class" in audit_line(both)
+    assert audit_line([]) == ""
 
 
 def test_what_is_not_known_is_said() -> None:
@@ -178,7 +194,7 @@ def test_the_verdict_and_the_report_have_it_first(tmp_path) -> None:
     result = dataclasses.replace(content.results[0], data=part_data(part, content))
     write_report(result, tmp_path / "given", locations={"d8.pt": found})
     page = (tmp_path / "given" / "index.html").read_text(encoding="utf-8")
-    assert page.index("Audit: from empty sky alone d8.pt tells the class") < page.index("<table")
+    assert page.index("Audit: from empty sky alone d8.pt (AUC") < page.index("<table")
     assert page.index("fails the audit") < page.index(verdict.statements[0].lead)
     write_report(result, tmp_path / "own")
     own = (tmp_path / "own" / "summary.json").read_text(encoding="utf-8")

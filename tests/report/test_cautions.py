@@ -105,6 +105,24 @@ def test_a_size_that_is_not_held_fixed_is_mentioned_with_the_rates():
     assert not any("angular size" in caution for caution in verdict.cautions)
 
 
+def test_a_test_that_size_alone_makes_significant_has_a_warning_beside_the_headline():
+    _, result = planted()
+
+    def warning(rate, p_adjusted=0.001):
+        def change(e):
+            return dataclasses.replace(
+                e, within_rejections_pairing_broken=rate, p_adjusted=p_adjusted
+            )
+
+        return verdict_with(result, change).warning
+
+    assert warning(0.84) == (
+        "Caution: similar angular size alone makes p this small. With maps paired with other sources of similar size and the "
+        "same class, 84 % of 200 tests are significant, where 5 % should be; repeat with --strata class --strata size."
+    )
+    assert warning(0.19) == warning(None) == warning(0.84, p_adjusted=0.3) == ""
+
+
 def with_record(content, **facts):
     """The same report of models that state how their training sources are known."""
     models = tuple({**model, **facts} for model in content.provenance.models)

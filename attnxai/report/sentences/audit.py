@@ -3,7 +3,7 @@
 AUDIT: dict[str, str] = {
     "audit.line": "Audit: {found}",
     "audit.network": (
-        "from empty sky alone {model} tells the class{auc}, so that a map on the source does not show that the answer "
+        "from empty sky alone {models} {n:~tells|tell} the class, so that a map on the source does not show that the answer "
         "comes from there."
     ),
     "audit.auc": " (AUC {auc})",
@@ -11,13 +11,13 @@ AUDIT: dict[str, str] = {
     "audit.levels": "the level of {n_all:~the only map|{n} of {n_all} maps} on empty sky tells the class",
     "audit.signs": "the sign of {n_all:~the only map|{n} of {n_all} maps} depends on the class",
     "audit.passes": (
-        "empty sky alone does not reveal the class to {model}{auc}, and the sign of no map depends on the class."
+        "empty sky alone does not reveal the class to {models}, and the sign of no map depends on the class."
     ),
     "audit.maps_pass": (
-        "no map of {model} reveals the class by its level on empty sky, and the sign of none depends on the class."
+        "no map of {models} reveals the class by its level on empty sky, and the sign of none depends on the class."
     ),
     "audit.unknown": (
-        "whether the maps of {model} reveal the class through empty sky is not known; it takes sources of two of its "
+        "whether the maps of {models} reveal the class through empty sky is not known; it takes sources of two of its "
         "classes, 8 or more of each."
     ),
     "audit.map": "{map} fails the audit: {faults}.",

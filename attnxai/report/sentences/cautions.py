@@ -66,6 +66,11 @@ CAUTIONS: dict[str, str] = {
         "{n:source is|sources are} the only one of {n:~its|their} {strata}, and {n:~keeps its|keep their} own "
         "annotation in every permutation."
     ),
+    "caution.line": (
+        "Caution: similar angular size alone makes p this small{models}. With maps paired with other sources of similar "
+        "size{strata}, {shares} of {n} tests are significant, where 5 % should be; repeat with {options}."
+    ),
+    "caution.line.models": " for {models}",
     "caution.size": "The permutations do not control for angular size{measured}; {options} tests for agreement beyond size.",
     "caution.size.measured": (
         ": with the pairing broken among sources of similar size{strata}, the tests of the maps by {metric} are "
