@@ -23,20 +23,33 @@ from attnxai.models.cards import ACCURACY, TEST, VALIDATION
 from attnxai.models.zoo import shipped_cards
 from attnxai.report.model_card import card_markdown, percent
 from attnxai.report.tables.text import markdown_rows, markdown_text, render_markdown
-from attnxai.report.validation_document import false_positive_tables, power_tables
+from attnxai.report.validation_document import (
+    coverage_tables,
+    false_positive_tables,
+    power_tables,
+)
 from attnxai.report.validation_figures import draw_coverage, draw_false_positives, draw_power
+from attnxai.report.wording import capitalised
+from attnxai.statistics.bootstrap import IntervalKind
 from attnxai.statistics.formats import format_number
+from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 from attnxai.validation.coverage import Distribution
 from attnxai.validation.folder import RESULTS_NAME
 from attnxai.validation.plan import Part, ValidationPlan
-from attnxai.validation.rates import CoverageRate, FalsePositiveRate, PowerEstimate
-from attnxai.validation.rejections import NullKind
+from attnxai.validation.rates import (
+    SOURCES,
+    CoverageRate,
+    FalsePositiveRate,
+    PowerEstimate,
+)
+from attnxai.validation.rejections import SIGNIFICANCE_LEVELS, NullKind
 from attnxai.validation.results import ValidationResult
 from attnxai.validation.simulated_data import Scenario
 
 if TYPE_CHECKING:
     from attnxai.metrics import Metric
     from attnxai.models.cards import ModelCard
+    from attnxai.report.tables.table import Table
 
 
 def metrics_markdown() -> str:
@@ -186,16 +199,58 @@ def _merged(old: Sequence[_Tested], new: Sequence[_Tested]) -> tuple[_Tested, ..
 def generated_parts(docs: Path) -> dict[str, dict[str, str]]:
     """By page of ``docs`` and name of the part, the text of every part that the package writes."""
     rates = read_rates(docs / "validation")
-    false_positives, power = (tables(rates)[0] for tables in (false_positive_tables, power_tables))
     return {
         "explanation/agreement.md": {"metrics": metrics_markdown()},
         "reference/zoo.md": {"cards": zoo_markdown(shipped_cards())},
         "explanation/validation.md": {
             "assumptions-met": rates.sentences()[0],
-            "false-positives": f"{false_positives.note}\n\n{render_markdown(false_positives)}",
-            "power": f"{power.note}\n\n{render_markdown(power)}",
+            **_validation_tables(rates),
         },
     }
+
+
+def _validation_tables(rates: ValidationResult) -> dict[str, str]:
+    """The tables of the page of a validation, by name of their part; all numbers are in ``docs/validation``."""
+
+    def some(met: bool, levels: Sequence[float]) -> ValidationResult:
+        found = (
+            rate
+            for rate in rates.false_positives
+            if rate.assumptions_met is met and rate.level in levels
+        )
+        return dataclasses.replace(rates, false_positives=tuple(found))
+
+    met, unmet = some(True, SIGNIFICANCE_LEVELS), some(False, [SIGNIFICANCE_LEVEL])
+    shown = tuple(
+        rate
+        for rate in rates.coverage
+        if not (rate.distribution.crossed and rate.over == SOURCES)
+        or rate.method == IntervalKind.STUDENTIZED
+    )
+    coverage = coverage_tables(dataclasses.replace(rates, coverage=shown))
+    return {
+        "false-positives": _noted(false_positive_tables(met)[0]),
+        "assumptions-not-met": _noted(false_positive_tables(unmet)[0]),
+        "coverage": "\n\n".join(f"### {_title(table)}\n\n{_noted(table)}" for table in coverage),
+        "power": _noted(power_tables(rates)[0]),
+    }
+
+
+def _title(table: Table) -> str:
+    return capitalised(table.title.partition(": ")[2])
+
+
+def _noted(table: Table) -> str:
+    """A table of numbers below its note; marks are bold or in italics, which the page explains, without words."""
+    columns = tuple(
+        dataclasses.replace(
+            column,
+            cells=tuple(cell if isinstance(cell, str) else cell[:1] for cell in column.cells),
+        )
+        for column in table.columns
+        if column.heading != "Assumptions met"
+    )
+    return f"{table.note}\n\n{render_markdown(dataclasses.replace(table, columns=columns))}"
 
 
 def main() -> None:

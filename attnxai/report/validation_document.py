@@ -24,7 +24,7 @@ from attnxai.validation.rates import (
     Verdict,
     binomial_band,
 )
-from attnxai.validation.rejections import METRIC_NAMES, SIGNIFICANCE_LEVELS
+from attnxai.validation.rejections import METRIC_NAMES
 from attnxai.validation.results import ValidationResult
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ def false_positive_tables(result: ValidationResult) -> list[Table]:
     if not result.false_positives:
         return []
     numbers = list(dict.fromkeys(cell.n_sources for cell in result.false_positives))
-    nulls = list(dict.fromkeys(cell.null for cell in result.false_positives))
+    rows = list(dict.fromkeys((cell.null, cell.scenario) for cell in result.false_positives))
+    levels = list(dict.fromkeys(cell.level for cell in result.false_positives))
     tables = []
     for metric in METRIC_NAMES:
-        rows = [(null, scenario) for null in nulls for scenario in null.scenarios]
         cells = {row: result.rates_of(metric=metric, null=row[0], scenario=row[1]) for row in rows}
-        shown = ", ".join(f"{100 * level:g}" for level in SIGNIFICANCE_LEVELS)
+        shown = ", ".join(f"{100 * level:g}" for level in levels)
         tables.append(
             text_table(
                 {
@@ -59,18 +59,18 @@ def false_positive_tables(result: ValidationResult) -> list[Table]:
                     for n in numbers
                 },
                 title=f"False positive rates, in per cent: {METRICS[metric].label}",
-                note=f"Each cell: rates at {shown} %. {_band_words(result)}",
+                note=f"Each cell: rates at {shown} %. {_band_words(result, levels)}",
                 rules=_starts([null for null, _ in rows]),
             )
         )
     return tables
 
 
-def _band_words(result: ValidationResult) -> str:
+def _band_words(result: ValidationResult, levels: Sequence[float]) -> str:
     sizes = sorted({cell.n_experiments for cell in result.false_positives}, reverse=True)
     words = []
     for n in sizes:
-        bands = [binomial_band(n, level) for level in SIGNIFICANCE_LEVELS]
+        bands = [binomial_band(n, level) for level in levels]
         shown = ", ".join(f"{100 * low / n:.1f} to {100 * high / n:.1f}" for low, high in bands)
         words.append(f"{shown} with {n:,} experiments")
     return f"The central 99.8 % of the binomial distribution are {'; '.join(words)}."
@@ -169,7 +169,7 @@ def _cell(numbers: Sequence[tuple[str, Verdict]], note: str = "") -> tuple[Line,
     """Numbers of one cell, then the gravest of what is to be said of them, and a note."""
     pieces: list[str | Piece] = []
     for text, verdict in numbers:
-        pieces += [" · "] if pieces else []
+        pieces += [", "] if pieces else []
         pieces.append(Piece(text, _TONES[verdict]))
     lines: list[Line] = [tuple(pieces)]
     verdicts = sorted(
@@ -192,7 +192,7 @@ def _starts(names: Sequence[object]) -> tuple[int, ...]:
 
 
 def markdown(result: ValidationResult) -> str:
-    """All tables as Markdown, whose marks are words in red (too often, too narrow) or blue."""
+    """All tables as Markdown, with marks in bold (too often, too narrow) or in italics."""
     parts = [f"- {sentence}" for sentence in result.sentences()]
     text = ["\n".join(parts)] if parts else []
     for table in (*false_positive_tables(result), *coverage_tables(result), *power_tables(result)):

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~$^]|&(?=[#\w])|!(?=\[)")
 _NARROWEST = 3
-COLOURS = {Tone.WARNING: "#c62828", Tone.NOTE: "#1565c0"}
-"""Colours of tones where no style sheet says otherwise."""
+_EMPHASIS = {Tone.WARNING: "**", Tone.NOTE: "*"}
 
 
 def cells_of(column: Column) -> list[tuple[str, ...]]:
@@ -95,9 +94,8 @@ def markdown_rows(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _in_markdown(piece: Piece) -> str:
-    text = markdown_text(piece.text, strip=False)
-    colour = COLOURS.get(piece.tone)
-    return text if colour is None else f'<span style="color: {colour}">{text}</span>'
+    mark = _EMPHASIS.get(piece.tone, "")
+    return f"{mark}{markdown_text(piece.text, strip=bool(mark))}{mark}"
 
 
 def markdown_text(text: str, *, strip: bool = True) -> str:
