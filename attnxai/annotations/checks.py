@@ -1,7 +1,7 @@
 """Annotators whose marks are turned over, shifted or counted from 1, and who agrees with whom.
 
 Every annotator is compared with the others on the same sources, and with the brightness of the images. See
-docs/explanation/annotator_checks.md for what is found how often.
+docs/explanation/annotators.md for what is found how often.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class AnnotationChecks:
         return list(dict.fromkeys(found))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row for each annotator; the columns are documented in docs/explanation/annotator_checks.md."""
+        """One row for each annotator; the columns are documented in docs/explanation/annotators.md."""
         import pandas as pd
 
         rows = [check.to_record() for check in self.annotators]

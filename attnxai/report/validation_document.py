@@ -42,7 +42,7 @@ def false_positive_tables(result: ValidationResult) -> list[Table]:
     tables = []
     for metric in METRIC_NAMES:
         cells = {row: result.rates_of(metric=metric, null=row[0], scenario=row[1]) for row in rows}
-        shown = ", ".join(f"{100 * level:g}" for level in levels)
+        shown = "/".join(f"{100 * level:g}" for level in levels)
         tables.append(
             text_table(
                 {
@@ -169,7 +169,7 @@ def _cell(numbers: Sequence[tuple[str, Verdict]], note: str = "") -> tuple[Line,
     """Numbers of one cell, then the gravest of what is to be said of them, and a note."""
     pieces: list[str | Piece] = []
     for text, verdict in numbers:
-        pieces += [", "] if pieces else []
+        pieces += ["/"] if pieces else []
         pieces.append(Piece(text, _TONES[verdict]))
     lines: list[Line] = [tuple(pieces)]
     verdicts = sorted(

@@ -55,11 +55,11 @@ def test_what_misleads_is_marked_in_words_and_in_bold(result):
     table = false_positive_tables(result)[0]
     cells = [cells_of(column) for column in table.columns]
     assert [cell[0] for cell in cells[:3]] == [("permutation, pooled",), ("nothing",), ("yes",)]
-    assert cells[3][0] == ("1.0, 60.0, 10.0", "▲ too often")
+    assert cells[3][0] == ("1.0/60.0/10.0", "▲ too often")
     assert cells[4][0][1:] == ("▽ too rarely",)
     row = render_markdown(table).splitlines()[2]
-    assert " 1.0, **60.0**, 10.0<br>**▲ too often** |" in row
-    assert " 1.0, *0.1*, 10.0<br>*▽ too rarely* |" in row
+    assert " 1.0/**60.0**/10.0<br>**▲ too often** |" in row
+    assert " 1.0/*0.1*/10.0<br>*▽ too rarely* |" in row
     # and nothing else is
     assert row.count("*") == 2 * 4 + 2 * 2
     assert "*" not in render_markdown(false_positive_tables(result)[1])
