@@ -20,6 +20,7 @@ from attnxai.report.style import (
     FURTHER_COLOUR,
     MODEL_COLOURS,
     NULL_COLOUR,
+    SMALLEST_TEXT,
     draw_mean,
 )
 from attnxai.report.wording import label_of_map, method_of_map
@@ -104,7 +105,7 @@ def plot_agreement(
     _label_once(ax)
     if legend:
         below = (0.5, -0.5 * ax.figure.dpi / ax.figure.bbox.height)
-        look = {"ncols": 2, "fontsize": "small", "frameon": False}
+        look = {"ncols": 2, "frameon": False}
         ax.legend(loc="upper center", bbox_to_anchor=below, **look)
     return ax
 
@@ -140,7 +141,7 @@ def _draw_heading(
             va="center",
             color=row.colour,
             fontweight="bold",
-            fontsize="small",
+            fontsize=SMALLEST_TEXT,
             zorder=5,
             path_effects=[withStroke(linewidth=2.0, foreground="white")],
             # a long name neither squeezes the axis nor runs over its neighbour

@@ -6,10 +6,11 @@ return the axes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,28 +22,25 @@ from attnxai.audit.faithfulness_result import (
     TITLES,
     shifted_name,
 )
-from attnxai.report.class_means import class_means_of_layers, summary_layers
+from attnxai.report.class_means import draw_class_means, height_of_class_means
+from attnxai.report.figures.fitting import add_legend, fit_axis_label, fit_rows, shortened_apart
 from attnxai.report.figures.text import FigureText
 from attnxai.report.sentences.say import say
 from attnxai.report.style import (
     BASELINE_COLOUR,
     CHANCE_COLOUR,
-    MM,
+    CLASS_MARKERS,
     MODEL_COLOURS,
-    TWO_COLUMNS,
+    SMALLEST_TEXT,
     colours_of,
     draw_mean,
     new_axes,
-    new_figure,
-    paper_style,
-    save_figure,
+    saved_widths,
 )
 from attnxai.statistics.formats import format_number
 from attnxai.statistics.interval import no_interval
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from attnxai.audit.between_maps import MapAgreement
     from attnxai.audit.evidence_location_result import EvidenceLocation
     from attnxai.audit.faithfulness_result import Faithfulness
@@ -125,6 +123,9 @@ def _rows(
     return ax
 
 
+_MOST_LETTERS = 26
+
+
 def plot_map_agreement(result: MapAgreement, *, ax: Any = None) -> Any:
     """Mean rank correlations of all pairs of maps as colours and numbers, above the diagonal controlling for brightness."""
     ax = new_axes(ax)
@@ -138,9 +139,11 @@ def plot_map_agreement(result: MapAgreement, *, ax: Any = None) -> Any:
         value = shown[row, column]
         colour = "white" if abs(value) > 0.6 else "black"
         text = format_number(value, 2)
-        ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
-    ax.set_xticks(range(n), result.layers, rotation=60, ha="right")
-    ax.set_yticks(range(n), result.layers)
+        ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=SMALLEST_TEXT)
+    short = shortened_apart(result.layers, _MOST_LETTERS)
+    names = [short[layer] for layer in result.layers]
+    ax.set_xticks(range(n), names, rotation=60, ha="right")
+    ax.set_yticks(range(n), names)
     ax.set_title("above the diagonal: controlling for brightness", loc="left")
     ax.figure.colorbar(image, ax=ax, label="mean rank correlation", shrink=0.8)
     return ax
@@ -156,10 +159,11 @@ def plot_randomisation(
     colours = colours_of(result.layers, MODEL_COLOURS)
     place = np.arange(len(result.steps))
     line = "-" if result.mode == "cascading" else ""
-    for layer in result.layers:
+    for layer, marker in zip(result.layers, itertools.cycle(CLASS_MARKERS), strict=False):
         found = [result.interval(layer, measure, step=step) for step in range(len(place))]
         values = [interval.value for interval in found]
-        ax.plot(place, values, color=colours[layer], marker="o", ms=3, ls=line, label=layer)
+        look = {"color": colours[layer], "marker": marker, "label": layer}
+        ax.plot(place, values, ms=3, ls=line, **look)
         if any(interval.known for interval in found):
             low, high = [one.low for one in found], [one.high for one in found]
             ax.fill_between(place, low, high, color=colours[layer], alpha=0.2, lw=0)
@@ -178,7 +182,12 @@ def draw_curves(figure: Any, result: Faithfulness, quantity: str = PROBABILITY) 
     """Draw mean curves over sources, one panel per test; ``quantity`` is ``probability`` or ``score``."""
     panels = np.atleast_1d(figure.subplots(1, len(result.tests), sharey=True))
     styles: dict[str, dict[str, Any]] = {
-        name: {"color": colour} for name, colour in colours_of(result.layers, MODEL_COLOURS).items()
+        name: {"color": colour, "marker": marker, "ms": 3, "markevery": 0.1}
+        for (name, colour), marker in zip(
+            colours_of(result.layers, MODEL_COLOURS).items(),
+            itertools.cycle(CLASS_MARKERS),
+            strict=False,
+        )
     }
     styles[BRIGHTNESS] = {"color": BASELINE_COLOUR, "ls": "--"}
     styles[RANDOM] = {"color": CHANCE_COLOUR, "ls": ":"}
@@ -194,60 +203,79 @@ def draw_curves(figure: Any, result: Faithfulness, quantity: str = PROBABILITY) 
         done = "restored" if test == INSERTION else "replaced"
         panel.set_xlabel(f"pixels {done}")
     panels[0].set_ylabel(f"mean {quantity}")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    add_legend(figure, panels[0])
 
 
-def _drawn_in_rows(plot: Callable[..., Any], found: Any, n: int) -> Figure:
-    figure: Figure = new_figure(TWO_COLUMNS, (24 + 9 * n) * MM)
-    plot(found, ax=figure.subplots())
-    return figure
+class _Drawing(NamedTuple):
+    """Height and number of panels of a figure, and what draws it."""
+
+    height_mm: float
+    n_panels: int
+    draw: Callable[[Any], None]
 
 
-def _zones_figure(found: EvidenceLocation) -> Figure | None:
+def _in_rows(plot: Callable[..., Any], found: Any, n: int) -> _Drawing:
+    def draw(figure: Any) -> None:
+        ax = plot(found, ax=figure.subplots())
+        fit_rows(figure, [ax])
+        fit_axis_label(figure, ax)
+        ax.get_legend().remove()
+        add_legend(figure, ax)
+
+    return _Drawing(14 + 8 * n, 1, draw)
+
+
+def _zones(found: EvidenceLocation) -> _Drawing | None:
     if found.auc is None or not found.zones:
         return None
-    return _drawn_in_rows(plot_zones, found, 1 + len(found.zones))
+    return _in_rows(plot_zones, found, 1 + len(found.zones))
 
 
-def _faithfulness_figure(found: Faithfulness) -> Figure:
-    gains = 24 + 9 * len(found.layers)
-    figure: Figure = new_figure(TWO_COLUMNS, (gains + 66) * MM)
-    halves: Any = figure.subfigures(2, 1, height_ratios=(gains, 66))
-    upper, lower = halves
-    plot_faithfulness(found, ax=upper.subplots())
-    draw_curves(lower, found)
-    return figure
+def _faithfulness(found: Faithfulness) -> _Drawing:
+    gains = _in_rows(plot_faithfulness, found, len(found.layers))
+
+    def draw(figure: Any) -> None:
+        heights = gains.height_mm + 8, 62
+        upper, lower = figure.subfigures(2, 1, height_ratios=heights)
+        plot_faithfulness(found, ax=upper.subplots())
+        fit_rows(figure, upper.axes)
+        draw_curves(lower, found)
+
+    return _Drawing(gains.height_mm + 8 + 58, 2, draw)
 
 
-def _randomisation_figure(found: RandomisationResult) -> Figure:
-    figure: Figure = new_figure(TWO_COLUMNS, 100 * MM)
-    panels = figure.subplots(1, 2, sharey=True)
-    titles = {"spearman": "whole field", "spearman_on_emission": "emission alone"}
-    for ax, (measure, title) in zip(panels, titles.items(), strict=True):
-        plot_randomisation(found, ax=ax, measure=measure)
-        ax.set_title(title, loc="left")
-        ax.get_legend().remove()
-    panels[1].set_ylabel("")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-    return figure
+def _randomisation(found: RandomisationResult) -> _Drawing:
+    def draw(figure: Any) -> None:
+        panels = figure.subplots(1, 2, sharey=True)
+        titles = {"spearman": "whole field", "spearman_on_emission": "emission alone"}
+        for ax, (measure, title) in zip(panels, titles.items(), strict=True):
+            plot_randomisation(found, ax=ax, measure=measure)
+            ax.set_title(title, loc="left")
+            ax.get_legend().remove()
+        panels[1].set_ylabel("")
+        add_legend(figure, panels[0])
+
+    return _Drawing(86, 2, draw)
 
 
-def _agreement_figure(found: MapAgreement) -> Figure:
-    figure: Figure = new_figure(TWO_COLUMNS, (50 + 9 * len(found.layers)) * MM)
-    plot_map_agreement(found, ax=figure.subplots())
-    return figure
+def _agreement(found: MapAgreement) -> _Drawing:
+    def draw(figure: Any) -> None:
+        plot_map_agreement(found, ax=figure.subplots())
+
+    # with its colour bar it is too wide for one column
+    return _Drawing(52 + 9 * len(found.layers), 2, draw)
 
 
-FIGURES: Mapping[str, Callable[[Any], Figure | None]] = {
-    "EvidenceLocation": _zones_figure,
-    "Faithfulness": _faithfulness_figure,
-    "RandomisationResult": _randomisation_figure,
-    "NoiseStability": lambda found: _drawn_in_rows(plot_noise_stability, found, len(found.layers)),
-    "RotationAudit": lambda found: _drawn_in_rows(
-        plot_rotations, found, len(found.consistency.layers)
+FIGURES: Mapping[str, Callable[[Any], _Drawing | None]] = {
+    "EvidenceLocation": _zones,
+    "Faithfulness": _faithfulness,
+    "RandomisationResult": _randomisation,
+    "NoiseStability": lambda found: _in_rows(plot_noise_stability, found, len(found.layers)),
+    "RotationAudit": lambda found: _in_rows(plot_rotations, found, len(found.consistency.layers)),
+    "MapAgreement": _agreement,
+    "ClassMeanMaps": lambda found: _Drawing(
+        height_of_class_means(found), 2, partial(draw_class_means, found)
     ),
-    "MapAgreement": _agreement_figure,
-    "ClassMeanMaps": lambda found: class_means_of_layers(found, summary_layers(found)),
 }
 """The figure of a result on the page, by its class."""
 
@@ -259,13 +287,14 @@ def audit_drawers(results: Mapping[str, Any]) -> list[Callable[[Path], FigureTex
 
 def _draw_result(name: str, found: Any, folder: Path) -> FigureText | None:
     kind = type(found).__name__
-    with paper_style():
-        figure = FIGURES[kind](found)
-        if figure is None:
-            return None
-        save_figure(figure, folder, name)
+    drawing = FIGURES[kind](found)
+    if drawing is None:
+        return None
+    for figure in saved_widths(folder, name, drawing.height_mm, n_panels=drawing.n_panels):
+        drawing.draw(figure)
     return FigureText(
         name=name,
         caption=say(f"audit.figure.{kind}"),
         alternative=found.summary().replace("\n", " "),
+        one_column=drawing.n_panels == 1,
     )

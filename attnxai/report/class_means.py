@@ -10,8 +10,10 @@ import numpy as np
 
 from attnxai.audit.class_means import BRIGHTNESS
 from attnxai.errors import OptionError
+from attnxai.report.figures.fitting import add_legend, fit_label, fit_titles, shortened
 from attnxai.report.style import (
     CLASS_COLOURS,
+    LINE_STYLES,
     MAP_COLOURS,
     MM,
     TWO_COLUMNS,
@@ -54,7 +56,7 @@ def plot_class_means(result: ClassMeanMaps, *, ax: Any = None, layer: str = "") 
     side = result.means.shape[-1] * result.pixel_scale_arcsec
     for index, name in enumerate(result.classes):
         image = _draw(ax, result, layer, name, limits, at=index * 1.05 * side)
-        ax.text((index * 1.05 + 0.5) * side, side, name, ha="center", va="bottom", fontsize=8)
+        ax.text((index * 1.05 + 0.5) * side, side, name, ha="center", va="bottom")
     ax.set_xlim(0, (1.05 * len(result.classes) - 0.05) * side)
     ax.set_ylim(0, side)
     ax.set_aspect("equal")
@@ -94,20 +96,25 @@ def class_means_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str
             group = f", {result.group}" if result.group not in {"", result.model_name} else ""
             bar = figure.colorbar(image, ax=list(panels[:, column]), location="bottom", shrink=0.8)
             bar.set_label(f"{result.model_name}{group}: class mean of {map_in_sentence(layer)}")
+            fit_label(bar.ax.xaxis.label, figure.bbox.width / len(results))
+        fit_titles(figure, list(panels.flat))
     return figure
 
 
-def class_means_of_layers(result: ClassMeanMaps, layers: Sequence[str]) -> Figure:
-    """Mean maps of one model: a row for each map with limits of its own, a column for each class."""
-    n = len(result.classes)
-    with paper_style():
-        figure: Figure = new_figure(TWO_COLUMNS, ((140 / n + 8) * len(layers) + 6) * MM)
-        panels = figure.subplots(len(layers), n, squeeze=False)
-        _label_axes(panels)
-        for row, layer in zip(panels, layers, strict=True):
-            image = _draw_classes(row, result, layer)
-            figure.colorbar(image, ax=list(row), label=f"class mean of {map_in_sentence(layer)}")
-    return figure
+def height_of_class_means(result: ClassMeanMaps) -> float:
+    """Millimetres of the figure of :func:`draw_class_means`."""
+    return (140 / len(result.classes) + 8) * len(summary_layers(result)) + 6
+
+
+def draw_class_means(result: ClassMeanMaps, figure: Any) -> None:
+    """Draw mean maps of one model: a row for each map with limits of its own, a column for each class."""
+    layers = summary_layers(result)
+    panels = figure.subplots(len(layers), len(result.classes), squeeze=False)
+    _label_axes(panels)
+    for row, layer in zip(panels, layers, strict=True):
+        image = _draw_classes(row, result, layer)
+        figure.colorbar(image, ax=list(row), label=f"class mean of {map_in_sentence(layer)}")
+    fit_titles(figure, list(panels.flat))
 
 
 def _label_axes(panels: NDArray[Any]) -> None:
@@ -125,7 +132,7 @@ def _draw_classes(
     for ax, name in zip(panels, result.classes, strict=True):
         image = _draw(ax, result, layer, name, limits, at=-_half(result))
         ax.set_aspect("equal")
-        ax.set_title(f"{before}{name} (n = {result.n_sources[name]})", loc="left")
+        ax.set_title(f"{before}{name} (n = {result.n_sources[name]})")
     return image
 
 
@@ -155,21 +162,23 @@ def profiles_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str] =
         for row, (result, layer) in enumerate(zip(results, chosen, strict=True)):
             radial, angular = panels[row]
             colours = colours_of(result.classes, CLASS_COLOURS)
+            lines = colours_of(result.classes, LINE_STYLES)
             for name in result.classes:
                 found = result.profiles[layer, name]
                 radii = result.radii * result.pixel_scale_arcsec
-                _band(radial, radii, found.radial, colours[name], name)
+                look = {"color": colours[name], "ls": lines[name], "label": name}
+                _band(radial, radii, found.radial, look)
                 angles = np.append(result.angles_deg, 360.0)
                 closed = np.concatenate([found.angular, found.angular[:, :1]], axis=1)
-                _band(angular, angles, closed, colours[name], name)
-            radial.set_ylabel(f"{result.model_name}: {map_in_sentence(layer)}")
+                _band(angular, angles, closed, look)
+            name = shortened(result.model_name, 24)
+            radial.set_ylabel(f"{name}:\n{shortened(map_in_sentence(layer), 24)}")
             angular.set_xticks(range(0, 361, 90))
             for turn in (90.0, 180.0, 270.0):
                 angular.axvline(turn, color="0.85", lw=0.6, zorder=0)
         panels[-1, 0].set_xlabel("distance from the middle (arcsec)")
         panels[-1, 1].set_xlabel("angle from the brighter end (degrees)")
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        add_legend(figure, panels[0, 0])
     return figure
 
 
@@ -179,10 +188,10 @@ def summary_layers(result: ClassMeanMaps) -> list[str]:
 
 
 def _band(
-    ax: Any, place: NDArray[np.float64], values: NDArray[np.float64], colour: str, name: str
+    ax: Any, place: NDArray[np.float64], values: NDArray[np.float64], look: dict[str, Any]
 ) -> None:
-    ax.plot(place, values[0], color=colour, label=name)
-    ax.fill_between(place, values[1], values[2], color=colour, alpha=0.2, lw=0)
+    ax.plot(place, values[0], **look)
+    ax.fill_between(place, values[1], values[2], color=look["color"], alpha=0.2, lw=0)
 
 
 def _chosen(results: Sequence[ClassMeanMaps], layers: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from attnxai.classification.reliability import ReliabilityCurve
 from attnxai.report.style import (
     CHANCE_COLOUR,
     MM,
+    SMALLEST_TEXT,
     TWO_COLUMNS,
     new_axes,
     new_figure,
@@ -111,7 +112,7 @@ def plot_reliability(shown: ClassificationMetrics | ReliabilityCurve, ax: Any = 
     bottom = floor - _STRIP * height
     positions = _spread(curve.confidence.tolist(), apart=0.055 * (1.04 - chance))
     counts_at = floor - 0.32 * _STRIP * height
-    look = {"va": "top", "color": _DARK, "fontsize": "small"}
+    look = {"va": "top", "color": _DARK, "fontsize": SMALLEST_TEXT}
     for place, bin_at, count in zip(positions, curve.confidence, curve.n_images, strict=True):
         ends = [floor, floor - 0.25 * _STRIP * height]
         ax.plot([bin_at, place], ends, color=CHANCE_COLOUR, lw=0.6, clip_on=False)
@@ -131,7 +132,6 @@ def plot_reliability(shown: ClassificationMetrics | ReliabilityCurve, ax: Any = 
             f"of a calibrated model {reference.mean:.3f}, {100 * reference.level:.0f} % below "
             f"{reference.high:.3f}",
             loc="left",
-            fontsize="small",
         )
     return ax
 

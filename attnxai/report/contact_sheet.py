@@ -13,9 +13,17 @@ from attnxai.annotations.page.pictures import display_limits
 from attnxai.data.grid import GridTransform
 from attnxai.errors import AnnotationError
 from attnxai.jobs.files import check_output_file
+from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.marks import Outlines, draw_legend, draw_outlines, outlines_of
-from attnxai.report.sky_view import SkyView, asinh_stretch
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, write_figure
+from attnxai.report.sky_view import SkyView, asinh_stretch, scale_bar_arcsec
+from attnxai.report.style import (
+    MM,
+    SMALLEST_TEXT,
+    TWO_COLUMNS,
+    new_figure,
+    paper_style,
+    write_figure,
+)
 
 if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
@@ -24,8 +32,6 @@ if TYPE_CHECKING:
 N_COLUMNS = 5
 N_ROWS = 6
 _PANEL_MM = 38.0
-_LEGEND_MM = 14.0
-_MOST_CHARACTERS = 24
 _SPACE = 1.4
 EXTENSIONS = (".png", ".pdf")
 """Formats of contact sheets."""
@@ -107,7 +113,7 @@ def _draw_sheet(annotations: AnnotationSet, images: Sequence[SourceImage], path:
     n_rows = math.ceil(len(images) / N_COLUMNS)
     n_columns = min(N_COLUMNS, len(images))
     with paper_style():
-        height = (n_rows * _PANEL_MM + _LEGEND_MM) * MM
+        height = n_rows * _PANEL_MM * MM
         figure = new_figure(max(n_columns / N_COLUMNS, 0.6) * TWO_COLUMNS, height)
         axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
         drawn = [
@@ -117,6 +123,7 @@ def _draw_sheet(annotations: AnnotationSet, images: Sequence[SourceImage], path:
         for ax in axes:
             ax.set_axis_off()
         draw_legend(figure, annotations.annotators, drawn)
+        fit_titles(figure, axes[: len(images)])
         write_figure(figure, path, dpi=200)
 
 
@@ -136,12 +143,22 @@ def _draw_panel(ax: Any, annotations: AnnotationSet, image: SourceImage) -> Outl
     reach = _reach(outlines, max(extent))
     ax.set_xlim(-reach, reach)
     ax.set_ylim(-reach, reach)
+    if image.grid.pixel_scale_arcsec is not None:
+        _draw_scale_bar(ax, reach, image.grid.pixel_scale_arcsec)
     name = image.source
-    if len(name) > _MOST_CHARACTERS:
-        name = f"{name[: _MOST_CHARACTERS - 1]}…"
     stated = annotations.classes.get(image.source) or image.class_name
-    ax.set_title(f"{name}\n{stated}" if stated else name, fontsize=6, pad=2)
+    ax.set_title(f"{name}\n{stated}" if stated else name, fontsize=SMALLEST_TEXT, pad=2)
     return outlines
+
+
+def _draw_scale_bar(ax: Any, reach: float, pixel_scale_arcsec: float) -> None:
+    from matplotlib.patheffects import withStroke
+
+    bar = scale_bar_arcsec(2 * reach * pixel_scale_arcsec)
+    x, y = -0.92 * reach, -0.92 * reach
+    look = {"color": "white", "path_effects": [withStroke(linewidth=2.0, foreground="black")]}
+    ax.plot([x, x + bar / pixel_scale_arcsec], [y, y], lw=1.0, solid_capstyle="butt", **look)
+    ax.text(x, y + 0.04 * reach, f"{bar}″", fontsize=SMALLEST_TEXT, va="bottom", **look)
 
 
 def _reach(outlines: Outlines, most: float) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from attnxai.annotations.annotation_set import Operation
 from attnxai.annotations.pixel_shapes import place_all
+from attnxai.report.figures.fitting import place_legend
 from attnxai.report.sky_view import SkyView, outline
 from attnxai.report.style import ANNOTATOR_COLOURS, LABEL_STYLES, colours_of
 
@@ -99,9 +100,7 @@ def draw_legend(
         handles.append(mark)
     if any(mark.subtracted for panel in outlines for marks in panel.values() for mark in marks):
         handles.append(Patch(label="subtracted", **_hatched("white")))
-    legend = figure.legend(
-        handles=handles, loc="outside lower center", ncols=min(len(handles), 6), handlelength=2.6
-    )
+    legend = place_legend(figure, handles, columns=6, handlelength=2.6)
     legend.get_frame().set(facecolor="#333333", alpha=1.0)
     legend.set_frame_on(True)
     for text in legend.get_texts():

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.data.wording import counted
+from attnxai.report.figures.fitting import add_legend
 from attnxai.report.page import write_files
-from attnxai.report.style import ANNOTATOR_COLOURS, MM, TWO_COLUMNS, new_axes, saved_figure
+from attnxai.report.style import CLASS_MARKERS, MODEL_COLOURS, new_axes, saved_figure
 from attnxai.report.tables.table import (
     Limit,
     Table,
@@ -79,10 +83,10 @@ def plot_power(plan: PowerPlan, *, ax: Any = None) -> Any:
     Bands are the powers' intervals; broken lines are at the lower end of the effect's interval.
     """
     ax = new_axes(ax)
-    for k in plan.annotators:
+    for k, look in _looks(plan):
         designs = plan.of_annotators(k)
         x = [d.n_sources for d in designs]
-        (line,) = ax.plot(x, [d.power for d in designs], marker=".", label=counted(k, "annotator"))
+        (line,) = ax.plot(x, [d.power for d in designs], **look)
         lows, highs = [d.power_low for d in designs], [d.power_high for d in designs]
         ax.fill_between(x, lows, highs, color=line.get_color(), alpha=0.2, lw=0)
         if plan.effect_low is not None:
@@ -101,10 +105,10 @@ def plot_precision(plan: PowerPlan, *, ax: Any = None) -> Any:
     Full lines are about these annotators, broken ones about other annotators too.
     """
     ax = new_axes(ax)
-    for k in plan.annotators:
+    for k, look in _looks(plan):
         designs = plan.of_annotators(k)
         x = [d.n_sources for d in designs]
-        (line,) = ax.plot(x, [d.half_width for d in designs], label=counted(k, "annotator"))
+        (line,) = ax.plot(x, [d.half_width for d in designs], **look)
         others = [d.half_width_others for d in designs]
         ax.plot(x, others, color=line.get_color(), ls="--", lw=0.8)
     ax.set_ylim(bottom=0)
@@ -112,6 +116,17 @@ def plot_precision(plan: PowerPlan, *, ax: Any = None) -> Any:
     _number_sources(plan, ax)
     ax.legend(loc="upper right")
     return ax
+
+
+def _looks(plan: PowerPlan) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Numbers of annotators, each with the colour, the marker and the name of its line."""
+    for k, colour, marker in zip(
+        plan.annotators,
+        itertools.cycle(MODEL_COLOURS),
+        itertools.cycle(CLASS_MARKERS),
+        strict=False,
+    ):
+        yield k, {"color": colour, "marker": marker, "ms": 3.5, "label": counted(k, "annotator")}
 
 
 def _number_sources(plan: PowerPlan, ax: Any) -> None:
@@ -129,12 +144,17 @@ def write_plan(made: PowerPlan, folder: OutputFolder, *, pilot: Pilot | None, se
     content["pilot"] = None if pilot is None else pilot.to_record()
     with folder.writing() as partial:
         write_files(partial, {"plan.csv": made.to_frame(), "plan.json": content})
-        with saved_figure(partial, "plan", 0.42 * TWO_COLUMNS / MM) as figure:
-            left, right = figure.subplots(1, 2)
-            for ax in (left, right):
-                ax.set_prop_cycle(color=ANNOTATOR_COLOURS)
-            plot_power(made, ax=left)
-            plot_precision(made, ax=right)
+        draw_plan(made, partial)
+
+
+def draw_plan(made: PowerPlan, folder: Path) -> None:
+    """Draw power and precision side by side into a folder."""
+    with saved_figure(folder, "plan", 66) as figure:
+        axes = figure.subplots(1, 2)
+        plot_power(made, ax=axes[0])
+        plot_precision(made, ax=axes[1])
+        add_legend(figure, axes[1])
+        axes[1].get_legend().remove()
 
 
 def print_plan(made: PowerPlan, basis: PlanBasis, console: Console) -> None:

@@ -28,7 +28,6 @@ PACKAGES = (
     "torch",
     "e2cnn",
     "matplotlib",
-    "seaborn",
 )
 
 

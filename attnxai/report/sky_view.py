@@ -101,3 +101,15 @@ def contour_levels(
         return np.array([])
     levels = np.unique(np.quantile(inside, quantiles))
     return np.asarray(levels[levels < inside.max()])
+
+
+def scale_bar_arcsec(width_arcsec: float) -> int:
+    """A round length of at most about a third of the width of a picture, and of 1 arcsec at least.
+
+    Examples
+    --------
+    >>> scale_bar_arcsec(260.0), scale_bar_arcsec(40.0)
+    (60, 10)
+    """
+    lengths = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+    return max((step for step in lengths if step < 0.35 * width_arcsec), default=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.report.marks import Outlines, draw_outlines, outlines_of
-from attnxai.report.sky_view import SkyView, asinh_stretch, contour_levels
+from attnxai.report.sky_view import SkyView, asinh_stretch, contour_levels, scale_bar_arcsec
 from attnxai.report.style import (
     CONTOUR_COLOUR,
     CONTOUR_QUANTILES,
@@ -96,20 +96,17 @@ class SourcePanel:
         reach = [20.0, attended, *(1.25 * scale * end for end in marked)]
         return min(max(reach), self._extent_arcsec()[1])
 
-    @staticmethod
-    def scale_bar_arcsec(width_arcsec: float) -> int:
-        """A round length of about a third of the width of a picture."""
-        lengths = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
-        return max((step for step in lengths if step < 0.35 * width_arcsec), default=1)
-
     def _draw_furniture(self, ax: Any, radius: float) -> None:
         from matplotlib.patches import Ellipse
+        from matplotlib.patheffects import withStroke
 
         width = 2 * radius
-        bar = self.scale_bar_arcsec(width)
+        bar = scale_bar_arcsec(width)
         x0 = y0 = 0.06 * width - radius
         ax.plot([x0, x0 + bar], [y0, y0], color="white", lw=1.6, solid_capstyle="butt")
-        text = {"color": "white", "ha": "center"}
+        # legible over contours
+        outlined = {"path_effects": [withStroke(linewidth=1.5, foreground="black")]}
+        text = {"color": "white", "ha": "center"} | outlined
         ax.text(x0 + bar / 2, y0 + 0.015 * width, f"{bar}″", va="bottom", **text)
         if self.beam_arcsec is not None:
             major, minor, angle = self.beam_arcsec
@@ -120,8 +117,9 @@ class SourcePanel:
             origin = np.array([radius - 0.1 * width, radius - 0.24 * width])
             arrow = {"arrowstyle": "-|>", "color": "white", "lw": 0.8}
             for name, direction in (("N", self.view.north), ("E", self.view.east)):
-                ax.annotate("", origin + 0.12 * width * direction, origin, arrowprops=arrow)
-                ax.text(*(origin + 0.17 * width * direction), name, va="center", fontsize=7, **text)
+                end = origin + 0.12 * width * direction
+                ax.annotate("", end, origin, arrowprops=arrow | outlined)
+                ax.text(*(origin + 0.17 * width * direction), name, va="center", **text)
 
     def draw_map(self, ax: Any, *, limits: tuple[float, float], left: bool) -> Any:
         """Draw the whole attention map and a frame around what the image shows; gives the picture."""
@@ -142,6 +140,7 @@ class SourcePanel:
         frame = radius * np.array([[-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1]])
         ax.plot(*frame, color="white", lw=0.6, ls=":")
         self._finish(ax, left=left, radius=self._extent_arcsec()[1])
+        ax.set_xlabel("arcsec")
         return drawn
 
     def _finish(self, ax: Any, *, left: bool, radius: float) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.report.page import data_url
-from attnxai.report.sky_view import asinh_stretch, contour_levels
+from attnxai.report.sky_view import asinh_stretch, contour_levels, scale_bar_arcsec
 from attnxai.report.style import (
     ANNOTATOR_COLOURS,
     CONTOUR_QUANTILES,
@@ -156,7 +156,7 @@ def _furniture(panel: SourcePanel, radius: float, corner: tuple[float, float]) -
     """A scale bar, the beam, and where north and east are, as far as they are known."""
     scale, width = panel.pixel_scale_arcsec, 2 * radius
     x0, y0 = corner[0] + 0.05 * width, corner[1] + 0.95 * width
-    bar = panel.scale_bar_arcsec(width * scale)
+    bar = scale_bar_arcsec(width * scale)
     parts = [
         f'<path d="M{x0:.1f} {y0:.1f}h{bar / scale:.1f}"/>',
         _text(x0 + bar / scale / 2, y0 - 0.02 * width, f"{bar}″", width),

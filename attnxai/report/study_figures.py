@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.wording import counted
+from attnxai.report.figures.fitting import add_legend, fit_axis_label
 from attnxai.report.figures.text import FigureText
-from attnxai.report.style import BASELINE_COLOUR, BLUE, PALE, VERMILION, saved_figure
+from attnxai.report.style import (
+    BASELINE_COLOUR,
+    BLUE,
+    LINE_STYLES,
+    PALE,
+    SMALLEST_TEXT,
+    VERMILION,
+    saved_figure,
+    saved_widths,
+)
 from attnxai.study.convergence import PASSES_A_PUBLISHED_EPOCH
 from attnxai.study.quantities import (
     AGREEMENT_LABELS,
@@ -30,8 +40,6 @@ if TYPE_CHECKING:
     from attnxai.study.summary import StudySummary
 
 SERIES_STYLES = {"cyclic": (BLUE, "o"), "dihedral": (VERMILION, "s")}
-# the orders of a series, distinguishable in grey as well
-_LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 _SPREAD = 0.15
 _BESIDE = ("axes fraction", "data")
 
@@ -48,7 +56,8 @@ def draw_curves(result: StudyResult, folder: Path) -> FigureText:
             colours = _shades(len(members), name)
             _draw_loss(ax, result, summary.baseline, BASELINE_COLOUR, "-")
             for index, group in enumerate(members):
-                _draw_loss(ax, result, group, colours[index], _LINES[(index + 1) % len(_LINES)])
+                line = LINE_STYLES[(index + 1) % len(LINE_STYLES)]
+                _draw_loss(ax, result, group, colours[index], line)
             if low < summary.reference < high:
                 ax.axhline(summary.reference, color=PALE, lw=0.8, zorder=0)
                 text, at = f"reference {summary.reference:.3f}", (1, summary.reference)
@@ -109,7 +118,9 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
     if not summary.times:
         return None
     groups = summary.groups
-    with saved_figure(folder, "epochs", 24 + 8 * len(groups), parse_math=True) as figure:
+    passes = PASSES_A_PUBLISHED_EPOCH
+    scales = (lambda x: x / passes, lambda x: x * passes)
+    for figure in saved_widths(folder, "epochs", 24 + 8 * len(groups), parse_math=True):
         ax = figure.add_subplot()
         for row, group in enumerate(groups):
             colour, marker = _style_of(group, summary.baseline)
@@ -138,10 +149,9 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
         ax.set_yticks(range(len(groups)), groups)
         ax.set_xlabel("epochs until the reference loss (passes over the training images)")
         whole_ticks(ax.xaxis)
-        passes = PASSES_A_PUBLISHED_EPOCH
-        scales = (lambda x: x / passes, lambda x: x * passes)
         top = ax.secondary_xaxis("top", functions=scales)
         top.set_xlabel("published epochs (16 passes)")
+        fit_axis_label(figure, ax)
     return FigureText(
         name="epochs",
         caption=(
@@ -150,12 +160,13 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
             f"{_seeds(summary)}{_interval_phrase(summary)}."
         ),
         alternative=_in_words(summary, EPOCHS),
+        one_column=True,
     )
 
 
 def _note(ax: Any, text: str, at: tuple[float, float], **look: Any) -> None:
     """Write a few words beside what is drawn."""
-    look = {"xytext": (0, 0), "color": "#666666", "fontsize": 7} | look
+    look = {"xytext": (0, 0), "color": "#666666", "fontsize": SMALLEST_TEXT} | look
     ax.annotate(text, at, textcoords="offset points", **look)
 
 
@@ -219,9 +230,9 @@ def _draw_panels(
             _draw_over_order(ax, summary, quantity)
         for ax in axes[len(shown) :]:
             ax.set_visible(False)
-        figure.supxlabel("order N of the group", fontsize=8)
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=3)
+        for ax in axes[max(len(shown) - columns, 0) : len(shown)]:
+            ax.set_xlabel("order N of the group")
+        add_legend(figure, axes[0])
     return FigureText(
         name=name,
         caption=(
@@ -275,7 +286,7 @@ def _draw_over_order(ax: Any, summary: StudySummary, quantity: Quantity) -> None
     title = f"{quantity.label}{arrow}"
     if len(title) > _LONGEST_TITLE:
         title = title.replace(", ", ",\n", 1)
-    ax.set_title(title, loc="left", fontsize=7.5)
+    ax.set_title(title, loc="left")
     if quantity.name == EPOCHS.name:
         whole_ticks(ax.yaxis, nbins=5)
     else:

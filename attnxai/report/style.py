@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from attnxai.statistics.interval import Interval
 
 MM = 1 / 25.4
-TWO_COLUMNS = 177 * MM
+ONE_COLUMN, TWO_COLUMNS = 84 * MM, 177 * MM
+IN_ONE_COLUMN = "_one_column"
+"""What the names of files end with that hold a figure as one column."""
+TEXT_SIZE, SMALLEST_TEXT = 8.0, 7.0  # points, at these widths
+RESOLUTION_DPI = 300
 # Okabe & Ito's colours, distinguishable for colour-blind readers and in grey
 BLUE, SKY, GREEN, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#F0E442"
 ORANGE, VERMILION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
@@ -22,11 +26,13 @@ DARK, GREY, PALE = "#4D4D4D", "#767676", "#999999"
 CONTOUR_COLOUR = YELLOW
 ANNOTATOR_COLOURS = (SKY, ORANGE, GREEN, PURPLE, VERMILION, BLUE)
 CLASS_COLOURS = (VERMILION, BLUE, GREEN, PURPLE)
-CLASS_MARKERS = ("o", "^", "s", "D")
+CLASS_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 MODEL_COLOURS = (
     *(BLUE, VERMILION, GREEN, "#882255", "#A87900"),
     *("#332288", "#C0589A", "#5B2E00", "#2F8FC4", "#00533C"),
 )
+# as distinguishable in grey as without colours
+LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 MODEL_COLOUR, BASELINE_COLOUR = MODEL_COLOURS[0], DARK
 NULL_COLOUR, FURTHER_COLOUR, CHANCE_COLOUR = "#C8C8C8", "#555555", PALE
 CEILING_COLOUR, CEILING_EDGE = "#EDE3F4", "#8F74AB"
@@ -47,18 +53,18 @@ CONTOUR_QUANTILES = (0.9, 0.97, 0.99)
 
 @contextlib.contextmanager
 def paper_style(*, parse_math: bool = False) -> Iterator[None]:
-    """Eight-point text at print size, and fonts embedded in PDF files."""
+    """Eight-point text at print size, seven for the numbers of axes, and fonts embedded in PDF files."""
     import matplotlib as mpl
 
     settings: Any = {
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
-        "font.size": 8,
-        "axes.titlesize": 8,
-        "axes.labelsize": 8,
-        "xtick.labelsize": 7,
-        "ytick.labelsize": 7,
-        "legend.fontsize": 7,
+        "font.size": TEXT_SIZE,
+        "axes.titlesize": TEXT_SIZE,
+        "axes.labelsize": TEXT_SIZE,
+        "xtick.labelsize": SMALLEST_TEXT,
+        "ytick.labelsize": SMALLEST_TEXT,
+        "legend.fontsize": TEXT_SIZE,
         "axes.linewidth": 0.6,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -67,7 +73,7 @@ def paper_style(*, parse_math: bool = False) -> Iterator[None]:
         "lines.linewidth": 1.0,
         "legend.frameon": False,
         "pdf.fonttype": 42,
-        "savefig.dpi": 300,
+        "savefig.dpi": RESOLUTION_DPI,
         "figure.constrained_layout.use": True,
         "axes.formatter.use_mathtext": False,
         "svg.fonttype": "none",
@@ -91,20 +97,44 @@ def new_figure(width: float, height: float, **kwargs: Any) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), **kwargs)
+    # as it is saved: letters are not equally wide at every resolution
+    figure = Figure(figsize=(width, height), dpi=RESOLUTION_DPI, **kwargs)
     FigureCanvasAgg(figure)
     return figure
 
 
 @contextlib.contextmanager
 def saved_figure(
-    folder: Path, name: str, height_mm: float, *, parse_math: bool = False, **kwargs: Any
+    folder: Path,
+    name: str,
+    height_mm: float,
+    *,
+    width: float = TWO_COLUMNS,
+    parse_math: bool = False,
+    **kwargs: Any,
 ) -> Iterator[Any]:
-    """A figure of two columns that is written when it is drawn."""
+    """A figure, of two columns unless told otherwise, that is written when it is drawn."""
     with paper_style(parse_math=parse_math):
-        figure = new_figure(TWO_COLUMNS, height_mm * MM, **kwargs)
+        figure = new_figure(width, height_mm * MM, **kwargs)
         yield figure
         save_figure(figure, folder, name)
+
+
+def saved_widths(
+    folder: Path, name: str, height_mm: float, *, n_panels: int = 1, **kwargs: Any
+) -> Iterator[Any]:
+    """A figure that is drawn for two columns and, where it has a single panel, for one as well."""
+    widths = {"": TWO_COLUMNS, IN_ONE_COLUMN: ONE_COLUMN}
+    for end, width in list(widths.items())[: 2 if n_panels == 1 else 1]:
+        with saved_figure(folder, f"{name}{end}", height_mm, width=width, **kwargs) as figure:
+            yield figure
+
+
+def thin_ticks(axis: Any, most: int) -> None:
+    """Few ticks with short numbers, for the axis of a small panel."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10], min_n_ticks=2))
 
 
 def save_figure(figure: Any, folder: Path, name: str) -> None:
@@ -121,8 +151,8 @@ def write_figure(figure: Any, path: Path, *, dpi: float | str = "figure") -> Non
     write_file(path, buffer.getvalue())
 
 
-def colours_of(names: Sequence[str], palette: Sequence[str]) -> dict[str, str]:
-    """One colour (or marker) a name, repeating when the palette ends."""
+def colours_of(names: Sequence[str], palette: Sequence[Any]) -> dict[str, Any]:
+    """One colour (or marker, or line) a name, repeating when the palette ends."""
     return {name: palette[i % len(palette)] for i, name in enumerate(names)}
 
 

@@ -17,6 +17,7 @@ from attnxai.report.style import (
     ORANGE,
     PALE,
     SKY,
+    SMALLEST_TEXT,
     VERMILION,
     new_axes,
     saved_figure,
@@ -78,7 +79,7 @@ def plot_false_positives(result: ValidationResult, scenario: Scenario, ax: Any) 
             colour, marker = VERDICT_STYLES[cell.verdict]
             ax.plot([cell.rate], [y], marker=marker, color=colour, ms=3, ls="none", clip_on=False)
         if not cells:
-            ax.text(1.4 * level, row, "not run", va="center", fontsize=6, color=GREY)
+            ax.text(1.4 * level, row, "not run", va="center", fontsize=SMALLEST_TEXT, color=GREY)
     ax.axvline(level, color=GREY, lw=0.6, zorder=1)
     ax.set_yticks(range(len(nulls)), [str(null) for null in nulls])
     ax.set_ylim(len(nulls) - 0.45, -0.55)

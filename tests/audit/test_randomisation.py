@@ -189,15 +189,15 @@ def test_the_class_explained_stays_that_of_the_trained_model(model, images):
     assert set(asked[1:]) == {against_the_others(name, classes) for name in predicted}
 
 
-def made_up(level, n=12, spread=0.05):
+def made_up(level, n=12, spread=0.05, layers=("gate1", "gate2")):
     rng = np.random.default_rng(1)
-    values = level + spread * rng.standard_normal((len(MEASURES), 3, 2, 2, n))
+    values = level + spread * rng.standard_normal((len(MEASURES), 3, 2, len(layers), n))
     return RandomisationResult(
         model_name="d8",
         sources=tuple(f"s{i}" for i in range(n)),
         mode="cascading",
         steps=("head", "gates.0", "blocks.0.0"),
-        layers=("gate1", "gate2"),
+        layers=layers,
         values=np.clip(values, -1, 1),
         counts=bootstrap_counts(n, 300, rng),
     )

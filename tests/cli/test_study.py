@@ -66,7 +66,7 @@ def test_table_figures_and_page(whole):
     for name in ("study.csv", "runs.csv", "history.csv", "study.json", "study.md", "index.html"):
         assert (results / name).stat().st_size > 0
     figures = {file.stem for file in (results / "figures").iterdir()}
-    assert figures == {"epochs", "curves", "metrics", "agreement"}
+    assert figures == {"epochs", "epochs_one_column", "curves", "metrics", "agreement"}
     record = json.loads((results / "study.json").read_text(encoding="utf-8"))
     assert record["command"].startswith("attnxai study --output whole --group C1,C2")
     assert (record["reference_loss"], record["reference_loss_given"]) == (50.0, True)

@@ -9,89 +9,21 @@ import pytest
 from matplotlib import pyplot as plt
 
 from attnxai.audit.audits import AUDITS, ModelAudit
-from attnxai.audit.between_maps import MapAgreement
-from attnxai.audit.class_means import class_mean_maps
-from attnxai.audit.faithfulness_result import Faithfulness, shifted_name
-from attnxai.audit.rotations import rotation_audit
-from attnxai.audit.stability import NoiseStability
+from attnxai.audit.faithfulness_result import shifted_name
 from attnxai.explanations.inputs import model_provenance
 from attnxai.report.audit_document import headline
 from attnxai.report.audit_figures import audit_drawers, draw_curves
 from attnxai.report.style import new_figure
-from attnxai.statistics.bootstrap import bootstrap_counts
-from tests.audit.test_class_means import made_up as sources
 from tests.audit.test_randomisation import made_up as randomised
-from tests.builders import simulated
 from tests.models.builders import make_model
+from tests.report.audits import LAYERS, agreement, audit_results, curves, stability
 from tests.report.pages import probed
 from tests.report.test_audit import GOOD, location
-
-LAYERS = ("gate1", "gate2", "evidence")
-
-
-def curves(n=12):
-    """A map that is faithful and one that is not, by curves that are drawn."""
-    rng = np.random.default_rng(0)
-    layers, tests = ("gate1", "gate2"), ("deletion", "insertion", "road")
-    fractions = np.logspace(-3, 0, 7)
-    values = np.full((3, 6, n, 7), 0.7) + 0.02 * rng.standard_normal((3, 6, n, 7))
-    values[[0, 2], 0] -= np.linspace(0.1, 0.5, 7)
-    values[1, 0] += 0.2
-    return Faithfulness(
-        model_name="d8",
-        sources=tuple(f"s{i}" for i in range(n)),
-        target="predicted class",
-        tests=tests,
-        layers=layers,
-        fractions=fractions,
-        probability=values,
-        score=4 * values,
-        ends=np.zeros((2, 2, n)),
-        n_draws=1,
-        counts=bootstrap_counts(n, 300, rng),
-    )
-
-
-def agreement(n=10):
-    rng = np.random.default_rng(0)
-    values = rng.uniform(-0.2, 0.9, (2, 3, 3, n))
-    values = (values + values.swapaxes(1, 2)) / 2
-    return MapAgreement(
-        model_name="d8",
-        sources=tuple(f"s{i}" for i in range(n)),
-        layers=LAYERS,
-        values=values,
-        counts=bootstrap_counts(n, 200, rng),
-    )
-
-
-def stability(n=10):
-    rng = np.random.default_rng(1)
-    return NoiseStability(
-        model_name="d8",
-        sources=tuple(f"s{i}" for i in range(n)),
-        layers=LAYERS,
-        levels=np.full(n, 0.01),
-        correlations=rng.uniform(0.5, 1.0, (3, 3, 2, n)),
-        probability_changes=rng.uniform(0, 0.1, (2, n)),
-        same_class=np.ones((2, n)),
-        counts=bootstrap_counts(n, 200, rng),
-    )
 
 
 @pytest.fixture(scope="module")
 def results():
-    return {
-        "evidence_location": location(GOOD),
-        "faithfulness": curves(),
-        "weight_randomisation": randomised(0.2),
-        "noise_stability": stability(),
-        "rotations": rotation_audit(
-            make_model(side=16), simulated(2, side=24), n_angles=2, n_bootstrap=20
-        ),
-        "map_agreement": agreement(),
-        "class_means": class_mean_maps(*sources(4), n_bootstrap=20),
-    }
+    return audit_results()
 
 
 def test_faithfulness_is_drawn_as_gains() -> None:
@@ -183,7 +115,7 @@ def test_zones_and_rotations_are_drawn_beside_what_they_are_compared_with(result
 
 
 def test_every_audit_has_a_figure_with_a_caption_and_a_description(results, tmp_path):
-    assert list(results) == list(AUDITS), "results in tests/report/test_audit_figures.py"
+    assert list(results) == list(AUDITS), "results in tests/report/audits.py"
     texts = [draw(tmp_path) for draw in audit_drawers(results)]
     assert [text.name for text in texts] == list(results)
     for text in texts:

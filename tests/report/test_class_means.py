@@ -30,7 +30,7 @@ def test_models_stand_side_by_side_with_the_same_limits(results):
         layer = ["follows", "round"][position % 2]
         shown = np.ma.filled(ax.images[0].get_array(), np.nan)
         np.testing.assert_array_equal(shown, results[0].mean_of(layer, name))
-        assert ax.get_title(loc="left").endswith(f": {name} (n = 10)")
+        assert ax.get_title().endswith(f": {name} (n = 10)")
         assert len(ax.collections) == 2
     assert panels[0].images[0].get_clim() == panels[2].images[0].get_clim()
 

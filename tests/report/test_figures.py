@@ -13,20 +13,19 @@ from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import align
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
-from attnxai.report.figures import agreement as agreement_module
 from attnxai.report.figures.agreement import draw_agreement, draw_all_metrics, panel_grid
 from attnxai.report.figures.classes import draw_classes
 from attnxai.report.figures.contrasts import draw_contrasts
-from attnxai.report.figures.fitting import fit_headings, shortened, shortened_apart
+from attnxai.report.figures.fitting import add_legend, fit_headings, shortened, shortened_apart
 from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources
 from attnxai.report.marks import Outline, drawn_labels
 from attnxai.report.shown_maps import extreme_sources, shown_explanation
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
+from attnxai.report.style import MM, ONE_COLUMN, TWO_COLUMNS, new_figure, paper_style
 from tests.builders import made_up
 from tests.report.verdicts import planted
 
-MAPS = ["gate1", "gate2", "mean"]
+MAPS = ["Gate 1", "Gate 2", "Mean of the gates"]
 LONG = "my_run_of_2024-11-03_D16_paper_preset_seed_0007_lr_1e-4_augmented_final_checkpoint_best.pt"
 
 
@@ -76,13 +75,16 @@ def legend_of(figure):
 def test_files_are_named_after_the_text(one, tmp_path):
     text = draw_agreement([one], tmp_path)
     assert text.name == "agreement"
-    assert {path.name for path in tmp_path.iterdir()} == {"agreement.png", "agreement.pdf"}
+    assert text.one_column
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"agreement{width}.{kind}" for width in ("", "_one_column") for kind in ("png", "pdf")
+    }
     other = draw_classes(one, tmp_path, suffix="-d8")
     assert other.name == "classes-d8"
     assert (tmp_path / "classes-d8.png").is_file()
 
 
-def test_every_figure_is_two_columns_wide(two, kept, tmp_path):
+def test_figures_are_two_columns_wide_and_those_of_one_panel_one_column_too(two, kept, tmp_path):
     draw_agreement(two, tmp_path)
     draw_all_metrics(two, tmp_path)
     draw_nulls(two[0], tmp_path, suffix="-1")
@@ -91,9 +93,11 @@ def test_every_figure_is_two_columns_wide(two, kept, tmp_path):
         warnings.simplefilter("ignore")
         contrasts = contrast_results(two, n_draws=99, n_bootstrap=100)
     draw_contrasts(contrasts, tmp_path)
-    assert set(kept) == {"agreement", "all_metrics", "nulls-1", "classes", "contrasts"}
-    for figure in kept.values():
-        assert figure.get_figwidth() == pytest.approx(TWO_COLUMNS)
+    single = {"agreement", "classes", "contrasts"}
+    narrow = {f"{name}_one_column" for name in single}
+    assert set(kept) == {"all_metrics", "nulls-1"} | single | narrow
+    for name, figure in kept.items():
+        assert figure.get_figwidth() == pytest.approx(ONE_COLUMN if name in narrow else TWO_COLUMNS)
         width = figure.bbox.width
         for legend in figure.legends:
             assert legend.get_window_extent().x0 >= 0
@@ -253,11 +257,15 @@ def test_every_metric_has_an_axis_of_its_own(kept, tmp_path):
     # names in the first panel of every row
     named = [bool("".join(t.get_text() for t in ax.get_yticklabels())) for ax in axes]
     assert named == [i % columns == 0 for i in range(len(METRICS))]
+    # a figure of all of their nulls would be higher than a page
     draw_nulls(result, tmp_path)
+    assert [ax.get_xlabel() for ax in kept["nulls"].axes] == ["NSS"] * 3
+    some = tuple(METRICS)[:7]
+    draw_nulls(dataclasses.replace(result, metrics=some, values=result.values[:7]), tmp_path)
     panels = [ax for ax in kept["nulls"].axes if ax.get_visible()]
-    assert len(panels) == len(METRICS) * len(result.explanations)
-    p_value = result.estimate("gate1", "iou").test.p_value
-    assert f"IoU, p = {p_value:.4f}" in [ax.get_title() for ax in panels]
+    assert [ax.get_xlabel() for ax in panels] == 3 * [METRICS[name].label for name in some]
+    p_value = result.estimate("gate1", some[-1]).test.p_value
+    assert panels[6].get_title() == f"p = {p_value:.4f}"
 
 
 @pytest.mark.parametrize("n", range(1, 17))
@@ -436,7 +444,7 @@ def test_legends_take_fewer_columns_where_names_are_long():
     ax = figure.add_subplot()
     for i in range(3):
         ax.plot([0, 1], [0, i], label=f"a range with a long name, central 95 %, number {i}")
-    agreement_module.add_legend(figure, ax)
+    add_legend(figure, ax)
     (legend,) = figure.legends
     assert legend.get_window_extent().width <= figure.bbox.width
     assert len(legend.get_texts()) == 3

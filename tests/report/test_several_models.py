@@ -45,11 +45,12 @@ def test_the_page_of_two_models(written, two):
         assert link[1:] in page.ids if link.startswith("#") else (written / link).is_file()
     names = {path.name for path in (written / "figures").iterdir()}
     numbered = [f"{kind}-{n}" for kind in ("classes", "sources", "nulls") for n in (1, 2)]
-    assert names == {
-        f"{name}.{kind}"
-        for name in ("agreement", "all_metrics", "contrasts", *numbered)
-        for kind in ("png", "pdf")
-    }
+    single = ["agreement", "contrasts", "classes-1", "classes-2"]
+    expected = {"agreement", "all_metrics", "contrasts", *numbered}
+    expected |= {f"{name}_one_column" for name in single}
+    assert names == {f"{name}.{kind}" for name in expected for kind in ("png", "pdf")}
+    for name in single:
+        assert page.links.count(f"figures/{name}_one_column.pdf") == 1
     text = page.text
     verdict = verdict_on(two)
     assert f"Do good.pt and {EVIL} agree with the annotations?" in text

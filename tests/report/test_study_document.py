@@ -43,7 +43,7 @@ def written(result, tmp_path_factory):
 
 def test_files(written):
     names = {str(file.relative_to(written)) for file in written.rglob("*") if file.is_file()}
-    figures = ("epochs", "curves", "metrics", "agreement")
+    figures = ("epochs", "epochs_one_column", "curves", "metrics", "agreement")
     assert names == {
         "study.csv", "runs.csv", "history.csv", "study.json", "study.md", "index.html", "manifest.json",
         *(f"figures/{name}.{ending}" for name in figures for ending in ("png", "pdf")),
@@ -81,10 +81,11 @@ def test_the_page_needs_nothing_else(result, written):
     assert "attnxai study --output study" in text
 
 
-def test_figures_have_the_width_of_two_columns(written):
+def test_figures_have_the_width_of_two_columns_or_of_one(written):
     for file in (written / "figures").glob("*.png"):
+        width = 84 if file.stem.endswith("_one_column") else 177
         with Image.open(file) as picture:
-            assert abs(picture.width - 177 / 25.4 * 300) <= 3
+            assert abs(picture.width - width / 25.4 * 300) <= 3
             assert len(picture.getcolors(maxcolors=1 << 24)) > 50
     for file in (written / "figures").glob("*.pdf"):
         assert file.read_bytes().startswith(b"%PDF")

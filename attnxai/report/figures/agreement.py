@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.report.agreement_plot import agreement_rows, plot_agreement
-from attnxai.report.figures.fitting import fit_headings
+from attnxai.report.figures.fitting import add_legend, fit_headings, fit_rows
 from attnxai.report.figures.text import (
     FigureText,
     agreement_in_words,
@@ -22,7 +22,7 @@ from attnxai.report.figures.text import (
     sources_phrase,
 )
 from attnxai.report.sentences.say import say
-from attnxai.report.style import saved_figure
+from attnxai.report.style import saved_figure, saved_widths, thin_ticks
 from attnxai.report.wording import mean_word
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
     metric = results[0].metrics[0]
     n_rows = len(agreement_rows(results, metric))
     n_further = len({f.label for e in shown_estimates(results, metric) for f in e.further})
-    height = 18 + (_row_height(n_rows, 5.2, 4.3) + 1.0 * n_further) * n_rows
-    with saved_figure(folder, "agreement", height) as figure:
+    height = 11 + (_row_height(n_rows, 5.2, 4.3) + 1.0 * n_further) * n_rows
+    for figure in saved_widths(folder, "agreement", height):
         ax = figure.add_subplot()
         plot_agreement(results, metric, ax=ax, legend=False)
         add_legend(figure, ax)
+        fit_rows(figure, [ax])
         fit_headings(figure, [ax])
     several = say("caption.points.several") if len(results) > 1 else ""
     models = listed([result.model_name for result in results])
@@ -63,6 +64,7 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
         name="agreement",
         caption=" ".join(part for part in parts if part),
         alternative=agreement_in_words(results, metric),
+        one_column=True,
     )
 
 
@@ -71,7 +73,7 @@ def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> Figure
     metrics = results[0].metrics
     n_rows = max(len(agreement_rows(results, m, every_baseline=True)) for m in metrics)
     panel_rows, columns = panel_grid(len(metrics))
-    height = 8 + panel_rows * (12 + _row_height(n_rows, 4.6, 3.3) * n_rows)
+    height = 1 + panel_rows * (12 + _row_height(n_rows, 4.6, 3.5) * n_rows)
     with saved_figure(folder, "all_metrics", height) as figure:
         axes = figure.subplots(panel_rows, columns, squeeze=False)
         for index, (metric, ax) in enumerate(zip(metrics, axes.flat, strict=False)):
@@ -85,10 +87,11 @@ def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> Figure
                 legend=False,
                 marker_size=3.5,
             )
-            ax.locator_params(axis="x", nbins=4)
+            thin_ticks(ax.xaxis, 4)
         for ax in axes.flat[len(metrics) :]:
             ax.set_visible(False)
         add_legend(figure, *axes.flat[: len(metrics)])
+        fit_rows(figure, axes[:, 0])
         fit_headings(figure, axes[:, 0])
     meanings = [
         say("caption.metric", metric=METRICS[m].label, meaning=METRICS[m].meaning) for m in metrics
@@ -106,23 +109,6 @@ def panel_grid(n: int, max_columns: int = MAX_COLUMNS) -> tuple[int, int]:
     """Rows and columns of panels, the rows about equally full."""
     rows = math.ceil(n / max_columns)
     return rows, math.ceil(n / rows)
-
-
-def add_legend(figure: Any, *axes: Any) -> None:
-    """Say below the panels what is what; nothing where nothing has a label."""
-    entries: dict[str, Any] = {}
-    for ax in axes:
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
-    if not entries:
-        return
-    for columns in (3, 2, 1):
-        legend = figure.legend(
-            list(entries.values()), list(entries), loc="outside lower center", ncols=columns
-        )
-        if columns == 1 or legend.get_window_extent().width <= 0.98 * figure.bbox.width:
-            break
-        legend.remove()
 
 
 def _row_height(n_rows: int, widest: float, narrowest: float) -> float:

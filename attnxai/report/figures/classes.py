@@ -9,6 +9,7 @@ import numpy as np
 
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
+from attnxai.report.figures.fitting import add_legend, fit_rows
 from attnxai.report.figures.text import FigureText, method_phrase
 from attnxai.report.sentences.say import say
 from attnxai.report.shown_maps import listed_maps
@@ -16,8 +17,7 @@ from attnxai.report.style import (
     CHANCE_COLOUR,
     CLASS_COLOURS,
     CLASS_MARKERS,
-    colours_of,
-    saved_figure,
+    saved_widths,
 )
 from attnxai.report.wording import capitalised, group_phrase, in_sentence, label_of_map, mean_word
 from attnxai.statistics.formats import format_effective, format_value
@@ -27,64 +27,50 @@ if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.results import AgreementResult
 
+_ROW_MM = 9.0
+_MANY = 200  # sources of a class
+
 
 def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> FigureText | None:
     """Draw the distribution over sources for every class; nothing without classes."""
     names = [name for name in result.class_names if name != ALL]
     if not names:
         return None
-    import pandas as pd
-    import seaborn as sns
-
     metric = result.metrics[0]
     members = [i for i, group in enumerate(result.splits) if group == result.verdict_group]
     shown = listed_maps(result)
     values = {name: result.source_means(name, metric) for name in shown}
-    frame = pd.DataFrame(
-        [
-            (explanation, result.classes[i], values[explanation][i])
-            for explanation in shown
-            for i in members
-            if result.classes[i] is not None
-        ],
-        columns=["explanation", "class", "value"],
-    ).dropna()
-    if frame.empty:
+    of_class = {name: [i for i in members if result.classes[i] == name] for name in names}
+    if not any(np.isfinite(values[name][own]).any() for name in shown for own in of_class.values()):
         return None
-    palette, markers = colours_of(names, CLASS_COLOURS), colours_of(names, CLASS_MARKERS)
     estimates = _estimates(result, metric, shown, names)
-    width = 0.8 / len(names)
-
-    def place(explanation: str, name: str, aside: float = 0.0) -> float:
-        return shown.index(explanation) - 0.4 + width * (names.index(name) + 0.5 + aside)
-
-    aside = 0.5 * _spread(len(frame))
-    frame["position"] = list(map(place, frame["explanation"], frame["class"], aside))
-    with saved_figure(folder, f"classes{suffix}", 72) as figure:
+    labels = [label_of_map(name) if name in result.explanations else name for name in shown]
+    height = 11 + max(_ROW_MM, 3.5 * len(names)) * len(shown)
+    for figure in saved_widths(folder, f"classes{suffix}", height):
         ax = figure.add_subplot()
-        look: dict[str, Any] = {"s": 9, "alpha": 0.55, "linewidth": 0, "legend": False}
-        look |= {"hue": "class", "palette": palette, "style": "class", "markers": markers}
-        sns.scatterplot(
-            frame, x="position", y="value", hue_order=names, style_order=names, ax=ax, **look
-        )
-        for (explanation, name), estimate in estimates.items():
-            position, interval = place(explanation, name), estimate.interval
-            if interval.known:
-                ax.plot([position] * 2, [interval.low, interval.high], color="black", lw=1.2)
-            (mean,) = ax.plot([position], [interval.value], ls="", ms=5, color=palette[name])
-            mean.set(marker=markers[name], markeredgecolor="black", markeredgewidth=0.8, zorder=5)
-            if explanation == shown[0]:
-                mean.set_label(name)
+        for row, explanation in enumerate(shown):
+            for place, name in enumerate(names):
+                at = row + 0.8 * ((place + 0.5) / len(names) - 0.5)
+                _draw_class(
+                    ax,
+                    values[explanation][of_class[name]],
+                    estimates.get((explanation, name)),
+                    at,
+                    width=0.8 / len(names),
+                    colour=CLASS_COLOURS[place % len(CLASS_COLOURS)],
+                    marker=CLASS_MARKERS[place % len(CLASS_MARKERS)],
+                    label="" if row else name,
+                )
+        for row in range(1, len(shown)):
+            ax.axhline(row - 0.5, color="#DDDDDD", lw=0.5, zorder=0)
         chance = METRICS[metric].chance
         if chance is not None:
-            ax.axhline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0)
-        labels = [label_of_map(name) if name in result.explanations else name for name in shown]
-        ax.set_xticks(range(len(shown)), labels)
-        if len("".join(labels)) > 100:
-            ax.tick_params(axis="x", rotation=20)
-        ax.set_xlabel("")
-        ax.set_ylabel(METRICS[metric].label)
-        figure.legend(ncols=len(names), loc="outside upper center")
+            ax.axvline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0, label="no agreement")
+        ax.set_ylim(len(shown) - 0.5, -0.5)
+        ax.set_yticks(range(len(shown)), labels)
+        ax.set_xlabel(METRICS[metric].label)
+        add_legend(figure, ax)
+        fit_rows(figure, [ax])
     counts = ", ".join(_count(result, members, name) for name in names)
     mean = mean_word(e.interval for e in estimates.values())
     return FigureText(
@@ -99,7 +85,43 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
             intervals=_intervals(list(estimates.values())),
         ),
         alternative=_in_words(metric, estimates, mean),
+        one_column=True,
     )
+
+
+def _draw_class(
+    ax: Any,
+    values: np.ndarray,
+    estimate: Estimate | None,
+    at: float,
+    *,
+    width: float,
+    colour: str,
+    marker: str,
+    label: str,
+) -> None:
+    """Draw the values of the sources of a class as points, and their mean with its interval."""
+    values = values[np.isfinite(values)]
+    size = 3.0 if len(values) <= _MANY else 2.0
+    (points,) = ax.plot(
+        values,
+        at + 0.7 * width * _spread(len(values)),
+        ls="",
+        marker=marker,
+        ms=size,
+        mew=0,
+        color=colour,
+        alpha=0.55 if len(values) <= _MANY else 0.25,
+        rasterized=len(values) > _MANY,
+    )
+    if estimate is None:
+        points.set_label(label or "_")
+        return
+    interval = estimate.interval
+    if interval.known:
+        ax.plot([interval.low, interval.high], [at, at], color="black", lw=1.2, zorder=4)
+    (mean,) = ax.plot([interval.value], [at], ls="", ms=5, color=colour, label=label or "_")
+    mean.set(marker=marker, markeredgecolor="black", markeredgewidth=0.8, zorder=5)
 
 
 def _count(result: AgreementResult, members: list[int], name: str) -> str:

@@ -52,7 +52,7 @@ def draw_sources(
         source: SourcePanel.of(source, explanation, pairs, maps, annotations, images)
         for source in chosen.values()
     }
-    with saved_figure(folder, f"sources{suffix}", 112, layout="compressed") as figure:
+    with saved_figure(folder, f"sources{suffix}", 110, layout="compressed") as figure:
         axes = figure.subplots(2, len(chosen), squeeze=False)
         stack = np.stack([panel.attention for panel in panels.values()])
         limits = float(stack.min()), float(stack.max())
@@ -65,8 +65,7 @@ def draw_sources(
             class_name = result.classes[result.sources.index(source)]
             axes[0, column].set_title(
                 f"{rank}\n{source}\n{class_name or 'class unknown'}, "
-                f"{METRICS[metric].label} {format_number(value, 2)}",
-                fontsize=7.5,
+                f"{METRICS[metric].label} {format_number(value, 2)}"
             )
         figure.colorbar(
             drawn, ax=axes[1].tolist(), shrink=0.85, label=f"map ({map_in_sentence(explanation)})"
@@ -74,7 +73,7 @@ def draw_sources(
         contours = Line2D([], [], color=CONTOUR_COLOUR, lw=1.2, label="map")
         outlines = [panel.outlines for panel in panels.values()]
         draw_legend(figure, pairs.annotators, outlines, first=[contours])
-        fit_titles(figure, axes[0], list(chosen.values()))
+        fit_titles(figure, axes[0])
     known = [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
     north = "all" if all(known) else "some" if any(known) else "none"
     layer = next(
