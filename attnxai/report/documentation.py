@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attnxai.data.csv_table import write_frame
 from attnxai.errors import OptionError
 from attnxai.metrics import DEFAULT_METRICS, METRICS
-from attnxai.models.cards import ACCURACY, TEST, VALIDATION
+from attnxai.models.cards import ACCURACY, P_IF_CALIBRATED
 from attnxai.models.zoo import shipped_cards
-from attnxai.report.model_card import card_markdown, percent
+from attnxai.report.model_card import metric_text
+from attnxai.report.tables.table import Table, text_column
 from attnxai.report.tables.text import markdown_rows, markdown_text, render_markdown
 from attnxai.report.validation_document import (
     coverage_tables,
@@ -76,37 +77,76 @@ def _range(metric: Metric) -> str:
     return f"{span}, in {metric.unit}" if metric.unit else span
 
 
+_PERFORMANCE = (
+    ACCURACY,
+    "ROC AUC",
+    "log loss",
+    "Brier score",
+    "expected calibration error",
+    P_IF_CALIBRATED,
+)
+
+
 def zoo_markdown(cards: Mapping[str, ModelCard]) -> str:
-    """A table of all shipped models, and the card of each."""
-
-    def accuracy(card: ModelCard, part: str) -> str:
-        found = card.measured(part, ACCURACY)
-        return "not measured" if found is None else percent(found)
-
-    head = [
-        "Name",
-        "Group",
-        "Parameters",
-        "Seed",
-        "Validation accuracy, %",
-        "Test accuracy, %",
-        "kB",
-    ]
+    """Tables of all shipped models: each, what they have in common, how well they do, and their files."""
+    facts = {name: _comparable(card) for name, card in cards.items()}
+    head = ["Name", "Group", "Fields", "Parameters", "Seed", "Epoch kept", "Temperature", "kB"]
     rows = [
         [
-            f"[{markdown_text(name)}](#{markdown_text(name)})",
+            markdown_text(name),
             markdown_text(card.group),
+            facts[name]["Fields in each block"],
             format_number(card.n_parameters, 0),
-            "not recorded" if card.seed is None else str(card.seed),
-            accuracy(card, VALIDATION),
-            accuracy(card, TEST),
+            facts[name]["Seed"],
+            facts[name]["Epoch kept"],
+            facts[name]["Temperature"],
             format_number(card.file_bytes / 1e3, 0),
         ]
         for name, card in cards.items()
     ]
     total = f"Together {sum(card.file_bytes for card in cards.values()) / 1e6:.2f} MB."
-    sections = [card_markdown(card, level=3) for card in cards.values()]
-    return "\n".join([markdown_rows([head, *rows]), "", total, "", *sections])
+    lines = [markdown_rows([head, *rows]), "", total, ""]
+    common = {
+        fact: markdown_text(text)
+        for fact, text in next(iter(facts.values())).items()
+        if all(own.get(fact) == text for own in facts.values())
+    }
+    lines += [
+        "What they have in common:",
+        "",
+        markdown_rows([["", ""], *map(list, common.items())]),
+    ]
+    lines += ["", "### Performance", ""]
+    for part in dict.fromkeys(part for card in cards.values() for part in card.parts):
+        measured = {name: card for name, card in cards.items() if part in card.parts}
+        of = " and ".join(sorted({f"{card.parts[part].n_images}" for card in measured.values()}))
+        lines += [f"**{part.capitalize()}** ({of} images):", ""]
+        lines += [render_markdown(_performance(measured, part)), ""]
+    lines += [*dict.fromkeys(card.remarks() for card in cards.values()), ""]
+    hashes = [[markdown_text(name), card.sha256] for name, card in cards.items()]
+    return "\n".join([*lines, "### Files", "", markdown_rows([["Name", "sha256"], *hashes])])
+
+
+def _comparable(card: ModelCard) -> dict[str, str]:
+    """Facts of a card, in its split without the seed, which is a fact of its own."""
+    facts = card.facts()
+    return facts | {"Split": re.sub(r", drawn with seed \d+", "", facts["Split"])}
+
+
+def _performance(cards: Mapping[str, ModelCard], part: str) -> Table:
+    found = {
+        metric: [card.measured(part, metric) for card in cards.values()] for metric in _PERFORMANCE
+    }
+    columns = [
+        text_column(
+            metric[0].upper() + metric[1:],
+            ["" if value is None else metric_text(metric, value) for value in values],
+            to_the_right=True,
+        )
+        for metric, values in found.items()
+        if any(value is not None for value in values)
+    ]
+    return Table(columns=(text_column("Name", list(cards)), *columns))
 
 
 def with_part(page: str, name: str, text: str) -> str:

@@ -44,12 +44,13 @@ def metrics_table(card: ModelCard) -> Table | None:
     columns = [text_column(card.measured_on, names)]
     for name, part in card.parts.items():
         counts = [part.n_images, *(part.n_by_class.get(label, 0) for label in card.class_names)]
-        numbers = [_number(metric, part.values[metric]) for metric in metrics]
+        numbers = [metric_text(metric, part.values[metric]) for metric in metrics]
         columns.append(text_column(name, [*map(str, counts), *numbers], to_the_right=True))
     return Table(columns=tuple(columns))
 
 
-def _number(metric: str, interval: Interval) -> str:
+def metric_text(metric: str, interval: Interval) -> str:
+    """A number of a card as its tables show it."""
     if metric == P_IF_CALIBRATED:
         return format_p(interval.value)
     if metric in SYMMETRY_ERRORS:

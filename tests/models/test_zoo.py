@@ -227,16 +227,40 @@ def test_the_table_of_the_page() -> None:
         "c1": make_card(name="c1", group="C1", seed=None, parts={"validation": make_part()}),
         "d8": make_card(),
     }
-    lines = zoo_markdown(cards).splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]]
+    text = zoo_markdown(cards)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     assert rows[2] == [
-        "[c1](#c1)", "C1", "11,707", "not recorded", "85 [75, 95]", "not measured", "113"
+        "c1", "C1", "2, 2, 3, 4", "11,707", "not recorded", "21 of 24", "1.250", "113"
     ]  # fmt: skip
-    assert rows[3] == [
-        "[d8](#d8)", "D8", "11,707", "3", "85 [75, 95]", "80 [70, 90]", "113"
-    ]  # fmt: skip
-    assert "Together 0.23 MB." in lines
-    assert [line for line in lines if line.startswith("#")] == ["### c1", "### d8"]
+    assert rows[3] == ["d8", "D8", "2, 2, 3, 4", "11,707", "3", "21 of 24", "1.250", "113"]
+    assert ["Together 0.23 MB."] in rows
+    assert ["Order of layers", "conv, norm, relu"] in rows
+    assert not [row for row in rows if row[0] in ("Network", "Seed")]
+    # one remark for each distinct one, and a table for each part, of the models that have it
+    assert text.count("In brackets: ") == 2
+    assert "**Validation** (20 images):" in text
+    (validation,), (test,) = (
+        [i for i, row in enumerate(rows) if row[0].startswith(f"**{part}**")]
+        for part in ("Validation", "Test")
+    )
+    assert [row[0] for row in rows[validation + 4 : validation + 6]] == ["c1", "d8"]
+    assert rows[test + 4][:2] == ["d8", "0.80 &#91;0.70, 0.90&#93;"]
+    assert rows[test + 2] == ["Name", "Accuracy", "ROC AUC", "Log loss"]
+    assert rows[-1] == ["d8", "0123456789abcdef" * 4]
+
+
+def test_what_the_page_says_of_all_cards() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    command = CARDS["d8"].command
+    assert command in page
+    for card in CARDS.values():
+        own = command.replace("D8", card.group).replace("seed1", f"seed{card.seed}")
+        assert card.command == own.replace("--seed 1", f"--seed {card.seed}")
+        for part in card.parts.values():
+            values = {name: number.value for name, number in part.values.items()}
+            assert values["accuracy from emission alone"] == values["accuracy"]
+            for zone in ("ring", "empty sky"):
+                assert 0.4935 < values[f"ROC AUC from {zone} alone"] < 0.5065
 
 
 def test_only_what_is_between_the_marks_is_replaced() -> None:
@@ -251,7 +275,7 @@ def test_only_what_is_between_the_marks_is_replaced() -> None:
 @pytest.mark.parametrize("page", ["", BEGIN, END + BEGIN, BEGIN + BEGIN + END, BEGIN + END + END])
 def test_a_page_without_marks_is_left_alone(page) -> None:
     with pytest.raises(OptionError, match="once and in this order"):
-        with_cards(page, {})
+        with_cards(page, {"d8": make_card()})
 
 
 @pytest.mark.parametrize(
