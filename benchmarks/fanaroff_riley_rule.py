@@ -232,7 +232,7 @@ def main() -> None:
     }
     pairs = by_radius[RADIUS_ARCSEC]
     draw(pairs, docs / "images" / "fanaroff_riley_rule.png")
-    page = docs / "fanaroff_riley_rule.md"
+    page = docs / "explanation" / "fanaroff_riley_rule.md"
     text = page.read_text(encoding="utf-8")
     parts = {
         "classes": confusion(pairs),

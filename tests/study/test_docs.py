@@ -164,14 +164,41 @@ def test_the_files_of_the_study_on_mirabest_hold_its_numbers(mirabest, name, row
     assert made == (MIRABEST / f"{name}.csv").read_text(encoding="utf-8")
 
 
-def test_the_page_of_the_study_on_mirabest_is_made_from_its_files(mirabest):
+def test_the_trends_of_the_study_on_mirabest_are_those_of_its_runs(mirabest, tmp_path):
+    rows = [row | {"groups": " ".join(row["groups"])} for row in trend_rows(mirabest)]
+    write_frame(pd.DataFrame(rows), tmp_path / "made.csv")
+    made = (tmp_path / "made.csv").read_text(encoding="utf-8")
+    assert made == (MIRABEST / "trends.csv").read_text(encoding="utf-8")
+
+
+def test_the_tables_of_the_study_on_mirabest_are_made_from_its_files(mirabest):
     page = (DOCS / "explanation" / "study_mirabest.md").read_text(encoding="utf-8")
-    shown = {as_written(line) for line in page.splitlines()}
-    results = markdown(mirabest).partition("Limitations")[0]
-    for line in results.splitlines():
-        assert as_written(line) in shown
+    outcomes, means, trends, *_ = tables_of(page)
+    statements = [
+        (f"Equivariance {claim}", outcome)
+        for claim, outcome in zip(*outcomes.values(), strict=True)
+    ]
+    assert statements == [
+        (h.statement.removesuffix("."), h.lead.partition(";")[0].partition(" (5 seeds")[0])
+        for h in mirabest.hypotheses
+    ]
+    *made, all_trends = tables_of(markdown(mirabest))
+    by_heading = {heading: cells for table in made for heading, cells in table.items()}
+    assert means["Group"] == tuple(mirabest.summary.groups)
+    for heading, cells in means.items():
+        assert cells == by_heading[heading], heading
+    known = set(zip(*all_trends.values(), strict=True))
+    assert list(trends) == list(all_trends)
+    assert set(zip(*trends.values(), strict=True)) <= known
 
 
-def as_written(line):
-    """A line of Markdown, however wide its columns are."""
-    return re.sub(r"-{3,}", "---", re.sub(r" +", " ", line))
+def tables_of(text):
+    """Tables of Markdown, however wide their columns are: for each heading its cells."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        head, _, *rows = (
+            [cell.strip() for cell in line.strip().strip("|").split("|")]
+            for line in block.splitlines()
+        )
+        found.append(dict(zip(head, zip(*rows, strict=True), strict=True)))
+    return found
