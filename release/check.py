@@ -27,6 +27,7 @@ CHANGELOG = "docs/changelog.md"
 RECIPE = "release/recipe.yaml"
 PAPER = "release/paper.md"
 CITATION = "CITATION.cff"
+REFERENCES = "attnxai/report/references.bib"
 ZENODO = ".zenodo.json"
 SECURITY = ".github/SECURITY.md"
 LINKS = ".github/ISSUE_TEMPLATE/config.yml"
@@ -76,7 +77,9 @@ PLACEHOLDERS = {
     "AI_DISCLOSURE": Placeholder(form=r".+\.", meaning="a sentence", files=(PAPER,)),
     "SDIST_SHA256": Placeholder(form=r"[\da-f]{64}", meaning="64 hex digits", files=(RECIPE,)),
     "ZENODO_DOI": Placeholder(
-        form=r"10\.5281/zenodo\.\d+", meaning="10.5281/zenodo. and a number", files=(CITATION,)
+        form=r"10\.5281/zenodo\.\d+",
+        meaning="10.5281/zenodo. and a number",
+        files=(CITATION, REFERENCES),
     ),
 }
 _AUTHORED = (CITATION, ZENODO, PAPER)

@@ -27,7 +27,7 @@ from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources
 from attnxai.report.figures.text import FigureText
 from attnxai.report.labels import labels_table, labels_words
-from attnxai.report.methods import methods_paragraph
+from attnxai.report.methods import methods_text
 from attnxai.report.page import write_results
 from attnxai.report.page_tables import (
     contrasts_table,
@@ -159,6 +159,7 @@ def write_content(
             "per_source.csv": per_source_table(content),
             "summary.json": summarise(content, verdict),
             "agreement.tex": _latex(content),
+            **methods_text(content).files(),
         },
         values=lambda: page_values(content, verdict),
         overwrite=overwrite,
@@ -214,9 +215,6 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "provenance": content.provenance,
         "surveys": [seen.table(name_models=len(content.surveys) > 1) for seen in content.surveys],
         "plugins": _plugins(content),
-        "own_networks": any(
-            "architecture" in model and not model.get("code") for model in content.provenance.models
-        ),
         "annotations": content.annotations,
         "consensus": consensus_words(first),
         "group_phrase": group_phrase,
@@ -234,8 +232,7 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "contour_colour": CONTOUR_COLOUR,
         "headings": source_headings(content),
         "source_rows": source_rows(content),
-        "methods": methods_paragraph(content),
-        "references": _references(content),
+        "methods": methods_text(content),
         "undefined": undefined_counts(content.parts),
     }
 
@@ -251,18 +248,6 @@ def _plugins(content: ReportContent) -> list[Mapping[str, Any]]:
             if "module" in method and method not in found:
                 found.append(method)
     return found
-
-
-def _references(content: ReportContent) -> list[str]:
-    """What to cite for the explanation methods, each once."""
-    return list(
-        dict.fromkeys(
-            reference
-            for part in content.parts
-            for explained in part.maps.provenance.get("explanations", ())
-            for reference in explained.get("references", ())
-        )
-    )
 
 
 def _introductions(content: ReportContent) -> dict[str, Any]:

@@ -1,17 +1,30 @@
-"""A paragraph of methods, ready to paste, whose wording follows the options used."""
+"""A paragraph of methods, ready to paste, whose wording and citations follow the options used."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
+from attnxai.data.mirabest import is_mirabest_source
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
 from attnxai.nulls.emission_frames import BLUR_PIXELS
+from attnxai.report.citations import (
+    Reference,
+    as_latex,
+    as_markdown,
+    as_plain,
+    bibliography,
+    cite,
+    cited_by,
+    find_reference,
+)
 from attnxai.report.findings import emission_names
+from attnxai.report.sentences.methods import METHODS
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import (
     capitalised,
@@ -31,9 +44,74 @@ if TYPE_CHECKING:
     from attnxai.report.content import ReportContent
 
 
-def methods_paragraph(content: ReportContent) -> str:
-    """Say what was done, with the numbers that a referee asks for."""
-    return " ".join(_sentences(content))
+_OF_METRICS = {
+    "nss": ("Peters2005",),
+    "relevance_mass_accuracy": ("Arras2022",),
+    "relevance_rank_accuracy": ("Arras2022",),
+    "shuffled_auc": ("Tatler2005", "Zhang2008"),
+    "information_gain": ("Kuemmerer2015",),
+    "correlation": ("Bylinskii2019",),
+    "similarity": ("Bylinskii2019",),
+    "negative_kl": ("Bylinskii2019",),
+    "pointing_game": ("Zhang2018",),
+    "top_intersection": ("Ghorbani2019",),
+}
+_OF_NULLS = {
+    "phase": ("Theiler1992", "Schreiber1996"),
+    "moran": ("Dray2006",),
+    "variogram": ("Burt2020",),
+}
+_OF_CORRECTIONS = {
+    Correction.HOLM: ("Holm1979",),
+    Correction.BH: ("Benjamini1995",),
+    Correction.MAX_T: ("Westfall1993",),
+}
+_OF_CONSENSUS = {"staple": ("Warfield2004",)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MethodsText:
+    """The paragraph of methods in every form that a paper may need, and what it cites.
+
+    ``others`` are publications of explanation methods of other packages, in their own words; the text does not cite them.
+    """
+
+    plain: str
+    markdown: str
+    latex: str
+    references: tuple[Reference, ...]
+    others: tuple[str, ...]
+    bibtex: str
+
+    def files(self) -> dict[str, str]:
+        """The texts by the names of their files."""
+        head = "% needs \\usepackage{natbib}; entries are in references.bib\n"
+        return {
+            "methods.txt": f"{self.plain}\n",
+            "methods.md": f"{self.markdown}\n",
+            "methods.tex": f"{head}{self.latex}\n",
+            "references.bib": self.bibtex,
+        }
+
+
+def methods_text(content: ReportContent) -> MethodsText:
+    """Say what was done, with the numbers that a referee asks for and the publications to cite."""
+    text = " ".join(_sentences(content))
+    named = [
+        str(words)
+        for part in content.parts
+        for explained in part.maps.provenance.get("explanations", ())
+        for words in explained.get("references", ())
+    ]
+    references = tuple(cited_by(text))
+    return MethodsText(
+        plain=as_plain(text),
+        markdown=as_markdown(text),
+        latex=as_latex(text),
+        references=references,
+        others=tuple(words for words in dict.fromkeys(named) if find_reference(words) is None),
+        bibtex=bibliography(references, version=content.provenance.versions.get("attnxai", "")),
+    )
 
 
 def _sentences(content: ReportContent) -> Iterator[str]:
@@ -44,7 +122,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     explained = first.maps.provenance.get("explanations", ())
     yield say(
         "methods.compared",
-        maps=listed([str(one["title"]) for one in explained]) or "maps",
+        maps=listed([str(one["title"]) + _cited(one) for one in explained]) or "maps",
         models=listed([part.name for part in content.parts]),
         annotations=content.annotations.kind,
         annotators=_number_of_annotators(content),
@@ -53,6 +131,9 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         of_first=say("methods.of_first") if len(content.parts) > 1 else "",
         version=content.provenance.versions.get("attnxai", ""),
     )
+    yield from _networks(content)
+    if all(is_mirabest_source(source) for source in pairs.sources):
+        yield say("methods.mirabest")
     yield from _explained_scores(explained)
     yield from _feature_maps(content)
     yield say(
@@ -63,11 +144,17 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         fwhm=f"{settings['fwhm_arcsec']:g}",
     )
     if rule := settings["consensus"]:
-        yield say("methods.consensus", rule=say(f"consensus.{rule}"))
+        references = cite(*_OF_CONSENSUS.get(rule, ()))
+        yield say("methods.consensus", rule=say(f"consensus.{rule}"), references=references)
     yield say(
         "methods.metrics",
         n=len(result.metrics),
-        metrics=listed([in_sentence(METRICS[name].label) for name in result.metrics]),
+        metrics=listed(
+            [
+                in_sentence(METRICS[name].label) + cite(*_OF_METRICS.get(name, ()))
+                for name in result.metrics
+            ]
+        ),
         mean=mean_word(e.interval for e in result.estimates),
         annotators=say("methods.and_annotators") if len(result.annotators) > 1 else "",
         intervals=_intervals(result, n),
@@ -76,7 +163,9 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     if settings["nulls"]:
         yield say(
             "methods.nulls",
-            nulls=listed([NULLS[name]().label for name in settings["nulls"]]),
+            nulls=listed(
+                [NULLS[name]().label + cite(*_OF_NULLS.get(name, ())) for name in settings["nulls"]]
+            ),
             n_draws=settings["n_permutations"],
         )
     if settings["weighted"]:
@@ -97,14 +186,14 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         yield say("methods.consistency")
     if result.labels:
         chosen = correction_without_draws(Correction(settings["correction"]))
-        yield say("methods.labels", adjusted=correction_phrase(chosen, say("methods.over_labels")))
+        yield say("methods.labels", adjusted=_corrected(chosen, say("methods.over_labels")))
     if content.contrasts:
         contrasts = content.contrasts[0]
         yield say(
             "methods.models",
             n=n_words(contrast.interval for contrast in contrasts.contrasts.contrasts),
             n_draws=contrasts.contrasts.n_draws,
-            adjusted=correction_phrase(contrasts.contrasts.correction, say("methods.over_pairs")),
+            adjusted=_corrected(contrasts.contrasts.correction, say("methods.over_pairs")),
             others=say("methods.models.others") if result.noise_ceilings else "",
         )
     seed = content.provenance.seed
@@ -158,11 +247,34 @@ def _audited(found: EvidenceLocation) -> Iterator[str]:
         yield say("methods.location.intervals", n_bootstrap=found.n_bootstrap)
 
 
+def _networks(content: ReportContent) -> Iterator[str]:
+    """What networks of attnxai are, and the publications that they are from."""
+    names: dict[str, list[str]] = {}
+    for model in content.provenance.models:
+        if model.get("architecture") and not model.get("code"):
+            names.setdefault(str(model["architecture"]), []).append(str(model["name"]))
+    for architecture, models in names.items():
+        key = f"methods.networks.{architecture}"
+        if key in METHODS:
+            yield say(key, models=listed(models), n=len(models))
+
+
+def _cited(explained: Mapping[str, Any]) -> str:
+    """A citation of the known publications that an explanation method names."""
+    found = [find_reference(str(words)) for words in explained.get("references", ())]
+    return cite(*dict.fromkeys(one.key for one in found if one is not None))
+
+
 def correction_phrase(correction: Correction, over: str) -> str:
     """How p-values are adjusted, and over what."""
     if correction is Correction.NONE:
         return say("methods.correction.none")
     return say(f"methods.correction.{correction.value}", over=over)
+
+
+def _corrected(correction: Correction, over: str) -> str:
+    """The same with a citation."""
+    return correction_phrase(correction, cite(*_OF_CORRECTIONS.get(correction, ())) + over)
 
 
 def _intervals(result: AgreementResult, n: int) -> str:
@@ -198,7 +310,7 @@ def _tests(content: ReportContent) -> str:
         sources=say("own.sources.strata", strata=strata) if stratified else say("own.sources.any"),
         n_draws=settings["n_permutations"],
         side=say(f"methods.side.{settings['alternative']}"),
-        adjusted=correction_phrase(correction, say("methods.over_maps", n=n_maps)),
+        adjusted=_corrected(correction, say("methods.over_maps", n=n_maps)),
         metric=in_sentence(METRICS[result.metrics[0]].label),
     )
 

@@ -16,7 +16,7 @@ from attnxai.errors import OptionError
 from attnxai.explanations.stack import CENTRE_BIAS
 from attnxai.metrics import nss
 from attnxai.report.content import ReportContent
-from attnxai.report.methods import methods_paragraph
+from attnxai.report.methods import methods_text
 from tests.builders import made_up
 from tests.report.several import QUICK
 
@@ -110,14 +110,14 @@ def test_a_comparison_is_with_the_consensus_and_says_so(inputs, rule):
     assert shown.share_of_noise_ceiling is None
     assert result.annotator_agreement.n_annotators == 3
     assert f"about the {target.annotators[0]} and this trained model" in result.generalises_to
-    assert "a consensus of its annotators" in methods_paragraph(ReportContent.of(result))
+    assert "a consensus of its annotators" in methods_text(ReportContent.of(result)).plain
 
 
 def test_every_annotator_is_compared_unless_asked_for(inputs):
     result = compared(inputs, None)
     assert result.annotators == ("a", "b", "c")
     assert result.settings["consensus"] is None
-    assert "consensus of its annotators" not in methods_paragraph(ReportContent.of(result))
+    assert "consensus of its annotators" not in methods_text(ReportContent.of(result)).plain
 
 
 def test_a_report_names_the_consensus(inputs, tmp_path, monkeypatch):
@@ -127,7 +127,7 @@ def test_a_report_names_the_consensus(inputs, tmp_path, monkeypatch):
     assert "3 annotators (a, b, c); compared as one target: the probability of the true" in page
     assert "with a consensus, the STAPLE estimate of 3 annotators: the intervals" in page
     assert "There is one annotator" not in page
-    assert "Warfield et al. 2004 for STAPLE" in page
+    assert "by STAPLE (Warfield et al. 2004)." in page
 
 
 def test_unknown_rules_are_refused():

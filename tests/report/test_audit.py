@@ -16,7 +16,7 @@ from attnxai.report.audit import (
     zones_table,
 )
 from attnxai.report.document import write_report
-from attnxai.report.methods import methods_paragraph
+from attnxai.report.methods import methods_text
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.interval import Interval
 from tests.report.several import content_of, part_of
@@ -218,7 +218,7 @@ def test_the_paragraph_of_methods_follows_the_options_of_the_audit():
 
     def paragraph(found: EvidenceLocation) -> str:
         part = dataclasses.replace(content.parts[0], location=found)
-        return methods_paragraph(dataclasses.replace(content, parts=(part,)))
+        return methods_text(dataclasses.replace(content, parts=(part,))).plain
 
     text = paragraph(location(GOOD))
     assert (

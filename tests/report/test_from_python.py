@@ -50,7 +50,7 @@ def test_the_page_cites_the_methods_and_can_show_a_map_of_each(compared, tmp_pat
     )
     result = dataclasses.replace(compared, data=dataclasses.replace(data, maps=maps))
     text = result.write_report(tmp_path / "out", images_name="").read_text(encoding="utf-8")
-    cited = "; Author 2020 for one; &lt;b&gt;Tools&lt;/b&gt; 2021; Author 2020 for two; Nili"
+    cited = "<li>Author 2020 for one</li>\n<li>&lt;b&gt;Tools&lt;/b&gt; 2021</li>\n<li>Author 2020 for two</li>"
     assert cited in text
     assert "<dt>Images</dt><dd>9 images; " in text
 

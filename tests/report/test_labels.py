@@ -11,7 +11,7 @@ import attnxai
 from attnxai.annotations import Label
 from attnxai.report.content import ReportContent
 from attnxai.report.labels import labels_table, labels_words
-from attnxai.report.methods import methods_paragraph
+from attnxai.report.methods import methods_text
 from attnxai.statistics.formats import format_interval, format_p, format_value
 from tests.builders import circle, made_up
 from tests.report.pages import Page
@@ -62,7 +62,7 @@ def test_its_words(result):
     assert "adjusted over 6 tests of labels and maps together" in words
     assert "oo few" not in words
     assert "smallest" not in words
-    assert "Each label was also" in methods_paragraph(ReportContent.of(result))
+    assert "Each label was also" in methods_text(ReportContent.of(result)).plain
 
 
 def test_too_few_sources_are_said_to_be_too_few():

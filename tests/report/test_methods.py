@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from attnxai.agreement.multiplicity import Correction
-from attnxai.report.methods import methods_paragraph
+from attnxai.report.methods import methods_text
 from tests.report.several import EVIL, content_of
 
 
@@ -35,7 +35,7 @@ def methods_with(content, **settings):
         )
         for part in content.parts
     )
-    return methods_paragraph(dataclasses.replace(content, parts=parts))
+    return methods_text(dataclasses.replace(content, parts=parts)).plain
 
 
 SIDES = {
@@ -44,9 +44,9 @@ SIDES = {
     "two-sided": "two-sided)",
 }
 CORRECTIONS = {
-    "holm": "adjusted by Holm's method over the 3 maps for each metric",
-    "bh": "adjusted by the method of Benjamini and Hochberg over the 3 maps for each metric",
-    "max_t": "adjusted by max-T over the 3 maps for each metric",
+    "holm": "adjusted by Holm's method (Holm 1979) over the 3 maps for each metric",
+    "bh": "adjusted by the Benjamini–Hochberg method (Benjamini & Hochberg 1995) over the 3 maps for each metric",
+    "max_t": "adjusted by max-T (Westfall & Young 1993) over the 3 maps for each metric",
     "none": "not adjusted for each metric",
 }
 
@@ -54,28 +54,31 @@ CORRECTIONS = {
 @pytest.mark.parametrize(("alternative", "correction"), list(itertools.product(SIDES, CORRECTIONS)))
 def test_methods_say_how_it_was_tested(one, alternative, correction):
     text = methods_with(one, alternative=alternative, correction=correction)
-    assert f"p = (b + 1)/(B + 1) for sampled ones, {SIDES[alternative]}, " in text
+    assert (
+        f"p = (b + 1)/(B + 1) for sampled ones, Phipson & Smyth 2010, {SIDES[alternative]}, "
+        in text
+    )
     assert f"{SIDES[alternative]}, {CORRECTIONS[correction]}; conclusions rest on NSS." in text
 
 
 def test_methods_name_nulls_strata_and_models(one, two):
-    text = methods_paragraph(one)
+    text = methods_text(one).plain
     assert "permuting annotations across sources of the same class (499 permutations" in text
     assert "Further nulls" not in text
     assert "flipping signs" not in text
     text = methods_with(one, nulls=["symmetries", "phase"], strata=["class", "survey"])
     assert "across sources of the same class and survey" in text
     assert (
-        "Further nulls (grid symmetries and random phases) used surrogates "
+        "Further nulls (grid symmetries and random phases, Theiler et al. 1992, Schreiber & Schmitz 1996) used surrogates "
         "of each source's map, with 499 draws each; their p-values are not adjusted."
     ) in text
-    several = methods_paragraph(two)
+    several = methods_text(two).plain
     assert f"the maps of good.pt and {EVIL} with" in several
     assert "(of the first model)" in several
     assert "over the 6 maps for each metric" in several
     assert (
         "Models were compared by differences paired by source over 16 sources, tested by flipping signs "
-        "(499 flips, two-sided, adjusted by max-T over all pairs of models and maps; about other annotators "
+        "(499 flips, two-sided, adjusted by max-T, Westfall & Young 1993 over all pairs of models and maps; about other annotators "
         "by the crossed interval turned into a test, adjusted by Holm's method)."
     ) in several
 
@@ -97,7 +100,7 @@ def test_methods_say_which_class_maps_explain(one, target, words):
         provenance = {**part.maps.provenance, "explanations": explained}
         maps = dataclasses.replace(part.maps, provenance=provenance)
         content = dataclasses.replace(one, parts=(dataclasses.replace(part, maps=maps),))
-        return methods_paragraph(content)
+        return methods_text(content).plain
 
     part = one.parts[0]
     said = paragraph(target=target)
@@ -113,6 +116,6 @@ def test_the_feature_map_of_grad_cam_is_named(one):
         part.maps, provenance={**part.maps.provenance, "explanations": explained}
     )
     content = dataclasses.replace(one, parts=(dataclasses.replace(part, maps=maps),))
-    text = methods_paragraph(content)
+    text = methods_text(content).plain
     assert "Grad-CAM maps are those of the feature map layer3. " in text
     assert text.count("feature map") == 1

@@ -110,6 +110,7 @@ def test_a_plan_finds_the_model_in_the_table(written):
 def test_latex_runs_no_name(written):
     folder, _, _ = written
     text = (folder / "agreement.tex").read_text(encoding="utf-8")
+    assert "\\input" not in (folder / "methods.tex").read_text(encoding="utf-8")
     first, second = text.splitlines()[:2]
     assert first.startswith("% =1+1 \\textbackslash{}input\\{/etc/passwd\\}\\%")
     assert "\\input" not in text

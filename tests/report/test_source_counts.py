@@ -22,7 +22,7 @@ from attnxai.agreement.results import ALL
 from attnxai.errors import FewSourcesWarning
 from attnxai.report.content import ReportContent
 from attnxai.report.document import write_report
-from attnxai.report.methods import methods_paragraph
+from attnxai.report.methods import methods_text
 from attnxai.report.page_tables import estimates_table, undefined_counts
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
@@ -73,7 +73,7 @@ def test_weights_that_leave_enough_sources_are_said():
     result = compare(maps, marks, images, settings=QUICK, use_source_weights=True)
     assert result.estimate("gate1", "nss").interval.known
     assert "sources like these 24, which weigh as much as 18 equal ones." in result.generalises_to
-    methods = methods_paragraph(ReportContent.of(result))
+    methods = methods_text(ReportContent.of(result)).plain
     assert "by the consensus level of their annotations (effective number 18.0)." in methods
     equal = compare(*weighted([2.0] * 24), settings=QUICK, use_source_weights=True)
     assert "for sources like these 24." in equal.generalises_to

@@ -1,4 +1,4 @@
-"""The paragraph of methods."""
+"""The paragraph of methods, which cites publications by their keys in references.bib."""
 
 METHODS: dict[str, str] = {
     "methods.explained": "{maps} explained the score of {of_class}.",
@@ -8,17 +8,30 @@ METHODS: dict[str, str] = {
     "methods.difference": "{first} less {n:~that|the mean} of {others}",
     "methods.compared": (
         "We compared the {maps} of {models} with {annotations} {annotators}for {n} {group}"
-        "{of_first}, using attnxai {version}."
+        "{of_first}, using attnxai {version} [@attnxai]."
+    ),
+    "methods.mirabest": "Images are those of MiraBest [@MiraBest2023].",
+    "methods.networks.equivariant attention": (
+        "The attention-gated {n:~network|networks} of {models} {n:~is|are} equivariant [@Bowles2021; @Bowles2021E2], "
+        "with steerable convolutions [@Weiler2019]."
+    ),
+    "methods.networks.attention gate cnn": (
+        "The {n:~network|networks} of {models} {n:~is an attention-gated CNN|are attention-gated CNNs} [@Bowles2021]."
+    ),
+    "methods.networks.lenet": "The {n:~network|networks} of {models} {n:~is a LeNet|are LeNets} [@Scaife2021].",
+    "methods.networks.steerable lenet": (
+        "The {n:~network|networks} of {models} {n:~is a LeNet|are LeNets} with steerable convolutions "
+        "[@Scaife2021; @Weiler2019]."
     ),
     "methods.of_first": " (of the first model)",
     "methods.annotators": "({n:annotator}) ",
     "methods.grid": (
-        "Maps were interpolated bilinearly to the network's input grid of {rows} x {columns} pixels of {scale} "
+        "Maps were interpolated bilinearly to the network's input grid of {rows} × {columns} pixels of {scale} "
         "arcsec, and agreement was computed over the pixels that the network sees; marked areas count by the fraction "
         "of each pixel that they cover, less what is subtracted from them; points and lines were given "
         "a Gaussian profile of {fwhm} arcsec FWHM as densities, and the same full width as regions."
     ),
-    "methods.consensus": "The target of each source was a consensus of its annotators, {rule}.",
+    "methods.consensus": "The target of each source was a consensus of its annotators, {rule}{references}.",
     "methods.metrics": (
         "{n:~The metric was|Metrics were} {metrics}; {n:~it|each} is the {mean} over sources{annotators}{intervals}."
     ),
@@ -28,7 +41,7 @@ METHODS: dict[str, str] = {
     "methods.resamples": " ({n} resamples)",
     "methods.tests": (
         "Significance was assessed by permuting annotations across {sources} ({n_draws} permutations, or all "
-        "where there are fewer; p = (b + 1)/(B + 1) for sampled ones, {side}), {adjusted} for each metric; "
+        "where there are fewer; p = (b + 1)/(B + 1) for sampled ones [@Phipson2010], {side}), {adjusted} for each metric; "
         "conclusions rest on {metric}."
     ),
     "methods.no_test": "Agreement was not tested: {reason}.",
@@ -36,7 +49,7 @@ METHODS: dict[str, str] = {
     "methods.side.less": "one-sided, for less agreement",
     "methods.side.two-sided": "two-sided",
     "methods.correction.holm": "adjusted by Holm's method{over}",
-    "methods.correction.bh": "adjusted by the method of Benjamini and Hochberg{over}",
+    "methods.correction.bh": "adjusted by the Benjamini–Hochberg method{over}",
     "methods.correction.max_t": "adjusted by max-T{over}",
     "methods.correction.none": "not adjusted",
     "methods.over_maps": " over {n:~the one map|the {n} maps}",
@@ -71,9 +84,9 @@ METHODS: dict[str, str] = {
         "binomial ones."
     ),
     "methods.ceiling": (
-        "The noise ceiling was measured by the same metric: each annotator against the consensus of the others, "
+        "The noise ceiling [@Nili2014] was measured by the same metric: each annotator against the consensus of the others, "
         "and the consensus of all against each; scores as a share of it were resampled jointly with it over "
-        "sources and annotators ({n_bootstrap} resamples, corrected dual bootstrap)."
+        "sources and annotators ({n_bootstrap} resamples, corrected dual bootstrap [@Schuett2023])."
     ),
     "methods.consistency": (
         "Self-consistency was measured by the same metric, with later looks of annotators as predictions of their own first ones."

@@ -78,7 +78,7 @@ PAGE: dict[str, str] = {
     "page.consensus": "; compared as one target: {rule}",
     "consensus.union": "the pixels that any annotator of the source marked",
     "consensus.majority": "the pixels that more than half of the annotators of the source marked",
-    "consensus.staple": "the probability of the true region by STAPLE (Warfield et al. 2004)",
+    "consensus.staple": "the probability of the true region by STAPLE",
     "consensus.mean": "the mean of the densities of the annotators of the source",
     "page.pairwise": (
         "{measure}, mean over the sources that both marked (n){again}. {first} and {second} agree least: {value} over {n:source}."
