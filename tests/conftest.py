@@ -32,6 +32,17 @@ def chromium() -> str:
     pytest.skip("no Chromium on this machine")
 
 
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Any]:
+    """Chromium, driven by Playwright."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
 @pytest.fixture
 def without_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine without any data set."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ from attnxai.report.page_tables import (
     undefined_counts,
     verdict_table,
 )
+from attnxai.report.panels import Panels, arrange_panels
 from attnxai.report.sentences.say import say
 from attnxai.report.source_svg import colour_ramps
 from attnxai.report.source_table import (
@@ -150,6 +151,8 @@ def write_content(
         notes=content.limits(),
         locations=content.locations,
     )
+    # made once, for the page and for files beside it
+    panels = functools.cache(lambda: _panels(content))
     write_results(
         folder,
         what="report",
@@ -160,8 +163,9 @@ def write_content(
             "summary.json": summarise(content, verdict),
             "agreement.tex": _latex(content),
             **methods_text(content).files(),
+            **panels().files,
         },
-        values=lambda: page_values(content, verdict),
+        values=lambda: page_values(content, verdict, panels()),
         overwrite=overwrite,
         on_step=on_step,
     )
@@ -170,17 +174,17 @@ def write_content(
 
 def _drawers(content: ReportContent) -> list[Callable[[Path], FigureText | None]]:
     drawers: list[Callable[[Path], FigureText | None]] = [
-        partial(draw_agreement, content.results),
-        partial(draw_all_metrics, content.results),
+        functools.partial(draw_agreement, content.results),
+        functools.partial(draw_all_metrics, content.results),
     ]
     if content.contrasts:
-        drawers.append(partial(draw_contrasts, content.contrasts[0]))
+        drawers.append(functools.partial(draw_contrasts, content.contrasts[0]))
     for part, suffix in zip(content.parts, _suffixes(content), strict=True):
         inputs = (part.pairs, part.maps, content.annotations, content.images)
         drawers += [
-            partial(draw_classes, part.result, suffix=suffix),
-            partial(draw_sources, part.result, *inputs, suffix=suffix),
-            partial(draw_nulls, part.result, suffix=suffix),
+            functools.partial(draw_classes, part.result, suffix=suffix),
+            functools.partial(draw_sources, part.result, *inputs, suffix=suffix),
+            functools.partial(draw_nulls, part.result, suffix=suffix),
         ]
     return drawers
 
@@ -198,8 +202,14 @@ def _latex(content: ReportContent) -> str:
     return "\n".join(tables)
 
 
-def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
-    """Values for the template of the page."""
+def _panels(content: ReportContent) -> Panels:
+    return arrange_panels(source_rows(content), name_models=len(content.parts) > 1)
+
+
+def page_values(
+    content: ReportContent, verdict: Verdict, panels: Panels | None = None
+) -> dict[str, Any]:
+    """Values for the template of the page; panels of sources are made where they are not given."""
     first = content.parts[0].result
     return {
         "first": first,
@@ -231,7 +241,7 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "colour_ramps": colour_ramps(),
         "contour_colour": CONTOUR_COLOUR,
         "headings": source_headings(content),
-        "source_rows": source_rows(content),
+        "source_rows": (panels or _panels(content)).rows,
         "methods": methods_text(content),
         "undefined": undefined_counts(content.parts),
     }

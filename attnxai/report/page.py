@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import html
 import itertools
 import json
 import math
@@ -72,6 +73,7 @@ def write_files(folder: Path, contents: Mapping[str, Any]) -> None:
         if path.suffix == ".csv":
             write_frame(content, path)
             continue
+        path.parent.mkdir(exist_ok=True)
         text = _json_text(content) if path.suffix == ".json" else content
         # names of files may hold bytes that are not UTF-8, which Python keeps as halves of surrogate pairs
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -114,11 +116,13 @@ def render_page(
 
 
 def _table(table: Table) -> Markup:
-    """A table without its title and note, which stand around it in the page."""
+    """A table whose title is its name for screen readers; title and note stand around it in the page."""
     from markupsafe import Markup
 
+    text = render_html(dataclasses.replace(table, title="", note=""))
+    name = html.escape(table.title or "Values")
     # render_html has escaped every cell
-    return Markup(render_html(dataclasses.replace(table, title="", note="")))  # noqa: S704
+    return Markup(text.replace("<table>", f'<table aria-label="{name}">', 1))  # noqa: S704
 
 
 def data_url(content: bytes) -> str:

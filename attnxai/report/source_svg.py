@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from attnxai.report.style import (
 from attnxai.statistics.formats import short_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
 # pixels along the longer side of a picture of a map, which is smooth
 _MAP_PIXELS = 72
-_NO_VALUE = 255
-# by how much a contour may leave its course
-_TOLERANCE_PIXELS = 0.15
+# number of colours of a map; more would hardly be distinguished and make the page larger
+_NO_VALUE = 64
+# by how much a contour may leave its course in each round of thinning, in all less than a pixel of the screen
+_TOLERANCES_PIXELS = (0.04, 0.08, 0.13)
 _PATTERNS = {"-": "", ":": "1 2", "--": "5 3", "-.": "5 2 1 2"}
 _MARKERS = {
     "+": "M-3 0h6M0-3v6",
@@ -77,7 +79,7 @@ def source_svg(
     image = [
         f'<svg class="source" {box} role="img" aria-label="{escape(title, quote=True)}">',
         _image(panel, _grey(panel)),
-        *(_of_map(name, one is panel, _contours(one)) for name, one in panels.items()),
+        *(_of_map(name, one is panel, _contours(one, radius)) for name, one in panels.items()),
         _marks(panel, left, top),
         _furniture(panel, radius, corner),
         "</svg>",
@@ -108,27 +110,78 @@ def _of_map(name: str, is_shown: bool, content: str) -> str:
     return f'<g class="attention" data-map="{escape(name, quote=True)}"{hidden}>{content}</g>'
 
 
-def _contours(panel: SourcePanel) -> str:
+def _contours(panel: SourcePanel, radius: float) -> str:
+    """Contours of a map, as far as the picture shows them."""
     from contourpy import contour_generator
-    from skimage.measure import approximate_polygon
 
     shown = panel.view.array(np.where(panel.valid, panel.attention, np.nan))
-    generator = contour_generator(z=np.ma.masked_invalid(shown))
-    n_rows = len(shown)
+    n_rows, n_columns = shown.shape
+    left, _, bottom, _ = panel.view.extent()
+    (x0, x1), (y0, y1) = (
+        np.clip([-edge - radius - 1, -edge + radius + 2], 0, n).astype(int)
+        for edge, n in ((left, n_columns), (bottom, n_rows))
+    )
+    seen = np.ma.masked_invalid(shown[y0:y1, x0:x1])
+    generator = contour_generator(np.arange(x0, x1), np.arange(y0, y1), seen)
     lines = [
-        approximate_polygon(np.asarray(line), _TOLERANCE_PIXELS)  # type: ignore[no-untyped-call]
+        np.asarray(line)
         for level in contour_levels(panel.attention, panel.valid, CONTOUR_QUANTILES)
         for line in generator.lines(level)
     ]
     # display coordinates count up, SVG counts down
-    return "".join(
-        f'<polyline points="{_points(x + 0.5, n_rows - y - 0.5)}"/>'
-        for x, y in (line.T for line in lines)
+    course = "".join(
+        _course(x + 0.5, n_rows - y - 0.5) for x, y in map(np.transpose, _thinned(lines))
     )
+    return f'<path d="{course}"/>'
 
 
-def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+def _thinned(lines: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """The lines without points that lie close to the course without them; their ends stay.
+
+    All lines at once, since a map may have hundreds. In each round every second point may go.
+    """
+    if not lines:
+        return []
+    sizes = np.array([len(line) for line in lines])
+    points, line_of = np.concatenate(lines), np.repeat(np.arange(len(lines)), sizes)
+    is_end = np.zeros(len(points), bool)
+    is_end[np.cumsum(sizes) - 1] = is_end[np.cumsum(sizes) - sizes] = True
+    for tolerance in _TOLERANCES_PIXELS:
+        middle = np.arange(1, len(points) - 1, 2)
+        middle = middle[~is_end[middle]]
+        before, after = points[middle - 1], points[middle + 1]
+        chord, offset = after - before, points[middle] - before
+        length = np.hypot(*chord.T)
+        area = np.abs(chord[:, 0] * offset[:, 1] - chord[:, 1] * offset[:, 0])
+        is_close = (area <= tolerance * length) & (length > 0)
+        kept = np.ones(len(points), bool)
+        kept[middle[is_close]] = False
+        points, line_of, is_end = points[kept], line_of[kept], is_end[kept]
+    return np.split(points, np.flatnonzero(np.diff(line_of)) + 1)
+
+
+def _course(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
+    """A line as commands of a path, to a tenth of a pixel: its beginning, and steps, which are short.
+
+    Examples
+    --------
+    >>> _course(np.array([10.0, 10.5, 12.5]), np.array([3.0, 3.04, 2.0]))
+    'M10 3l.5 0 2-1'
+    """
+    tenths = np.rint(10 * np.column_stack([x, y])).astype(int)
+    start, *steps = (
+        " ".join(map(_tenths, point)).replace(" -", "-")
+        for point in [tenths[0], *np.diff(tenths, axis=0).tolist()]
+    )
+    return f"M{start}" + (f"l{' '.join(steps).replace(' -', '-')}" if steps else "")
+
+
+@functools.cache
+def _tenths(number: int) -> str:
+    """A number of tenths as a decimal number without zeros that say nothing."""
+    whole, tenth = divmod(abs(number), 10)
+    text = (f"{whole or ''}.{tenth}" if tenth else str(whole)) if number else "0"
+    return f"-{text}" if number < 0 else text
 
 
 def _marks(panel: SourcePanel, left: float, top: float) -> str:
@@ -142,14 +195,15 @@ def _marks(panel: SourcePanel, left: float, top: float) -> str:
 
 def _mark(annotator: str, colour: str, mark: Outline, left: float, top: float) -> str:
     label, x, y, closed, is_subtracted = mark
-    tag, shape = "polygon" if closed else "polyline", f'points="{_points(x - left, top - y)}"'
+    (line,) = _thinned([np.column_stack([x - left, top - y])])
+    shape = f'd="{_course(*line.T)}{"z" if closed else ""}"'
     if len(x) == 1:
         place = f"{float(x[0]) - left:.1f} {top - float(y[0]):.1f}"
-        tag, shape = "path", f'transform="translate({place})" d="{LABEL_MARKERS[label]}"'
+        shape = f'transform="translate({place})" d="{LABEL_MARKERS[label]}"'
     dashes = "1 2" if is_subtracted else LABEL_DASHES[label]
     look = f'stroke="{colour}"' + (f' stroke-dasharray="{dashes}"' if dashes else "")
     what = escape(f"{annotator}: {label}{', subtracted' if is_subtracted else ''}")
-    return f"<{tag} {shape} {look}><title>{what}</title></{tag}>"
+    return f"<path {shape} {look}><title>{what}</title></path>"
 
 
 def _furniture(panel: SourcePanel, radius: float, corner: tuple[float, float]) -> str:

@@ -75,7 +75,7 @@ def test_panels_have_contours_and_picture_of_every_map():
         for name, hidden in ((first, ""), (second, " hidden")):
             group = f'<g class="attention" data-map="{html.escape(name)}"{hidden}>'
             assert panel["svg"].count(group) == 2
-            assert f"{group}<polyline" in panel["svg"]
+            assert f"{group}<path" in panel["svg"]
             assert f"{group}<image" in panel["svg"]
 
 

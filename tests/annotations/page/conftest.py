@@ -83,16 +83,6 @@ class Annotator:
         return self.page.locator(selector).inner_text()
 
 
-@pytest.fixture(scope="session")
-def browser(chromium):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
 def annotate(browser, tmp_path):
     """Write a page of images and open it; nothing may be fetched, fail or ask."""
