@@ -267,17 +267,23 @@ def _validation_tables(rates: ValidationResult) -> dict[str, str]:
         if not (rate.distribution.crossed and rate.over == SOURCES)
         or rate.method == IntervalKind.STUDENTIZED
     )
-    coverage = coverage_tables(dataclasses.replace(rates, coverage=shown))
     return {
         "false-positives": _noted(false_positive_tables(met)[0]),
         "assumptions-not-met": _noted(false_positive_tables(unmet)[0]),
-        "coverage": "\n\n".join(f"### {_title(table)}\n\n{_noted(table)}" for table in coverage),
+        "coverage": _coverage(coverage_tables(dataclasses.replace(rates, coverage=shown))),
         "power": _noted(power_tables(rates)[0]),
     }
 
 
-def _title(table: Table) -> str:
-    return capitalised(table.title.partition(": ")[2])
+def _coverage(tables: Sequence[Table]) -> str:
+    """Tables under headings; what their notes have in common stands once, above them."""
+    notes = [table.note.removeprefix("Values: ").partition("; ") for table in tables]
+    text = [capitalised(common) for common in dict.fromkeys(common for _, _, common in notes)]
+    for table, (values, _, _) in zip(tables, notes, strict=True):
+        title = capitalised(table.title.partition(": ")[2])
+        noted = dataclasses.replace(table, note=f"{capitalised(values)}.")
+        text += [f"### {title}", _noted(noted)]
+    return "\n\n".join(text)
 
 
 def _noted(table: Table) -> str:
