@@ -91,7 +91,10 @@ def field_brightness(
     if not len(images):
         raise OptionError("there are no images to transform")
     if side is not None:
-        preprocessing = dataclasses.replace(model.preprocessing, size=side)
+        scaled = model.preprocessing.scaling_size
+        preprocessing = dataclasses.replace(
+            model.preprocessing, size=side, scaling_size=scaled and max(scaled, side)
+        )
         model = dataclasses.replace(model, preprocessing=preprocessing)
     return torch.from_numpy(NetworkInputs.of(model, images).brightness)
 

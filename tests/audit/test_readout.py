@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -95,6 +97,10 @@ def test_a_model_standardises_what_its_network_sees() -> None:
     torch.testing.assert_close(
         read_out(model, brightness).scores, read_out(model.network, inputs).scores
     )
+    assert field_brightness(model, images, side=37).shape == (2, 37, 37)
+    # also a field that is larger than the part of an image by which it is scaled
+    scaled = dataclasses.replace(model.preprocessing, scaling_size=34)
+    model = dataclasses.replace(model, preprocessing=scaled)
     assert field_brightness(model, images, side=37).shape == (2, 37, 37)
     with pytest.raises(OptionError, match="no images"):
         field_brightness(model, [])
