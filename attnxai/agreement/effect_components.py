@@ -49,6 +49,13 @@ class Components:
     deviations : ndarray, shape (n,), optional
         Values to draw sources from with replacement, scaled to mean 0 and the spread asked for; sources are
         normal when left out.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> found = attnxai.agreement.Components(effect=0.4, sd_source=1.0, sd_annotator=0.2)
+    >>> found.effect, found.sd_residual
+    (0.4, 0.0)
     """
 
     effect: float

@@ -101,6 +101,22 @@ class AgreementResult:
         What was left out or assumed.
     data : ComparedData, optional
         Maps, annotations, images and aligned pairs that it was computed from, which its report shows.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> annotations = annotations.select(annotations.sources[:12])
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources])
+    >>> maps = attnxai.maps_from_arrays(images, [one.pixels for one in images], model_name="pixels")
+    >>> settings = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
+    >>> result = attnxai.compare(maps, annotations, images, settings=settings)
+    >>> result.explanations, result.baselines
+    (('map',), ('brightness', 'emission', 'centre bias'))
+    >>> result.values.shape  # metrics, maps and baselines, annotators, sources
+    (1, 4, 3, 12)
+    >>> list(result.to_frame().columns[:6])
+    ['explanation', 'is_baseline', 'metric', 'group', 'class', 'n_undefined']
     """
 
     model_name: str

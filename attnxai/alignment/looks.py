@@ -30,6 +30,15 @@ class Look(ArrayResult):
         What was marked, as in :class:`~attnxai.alignment.pairs.AlignedPairs`.
     present : ndarray of bool, shape (n_annotators, n_sources)
         Which annotator looked at which source again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> marks = np.zeros((1, 2, 4, 4))  # one annotator, two sources of 4 x 4 pixels
+    >>> look = attnxai.alignment.Look(round=2, density=marks, mask=marks > 0, present=np.array([[True, False]]))
+    >>> look.round, look.present.tolist()
+    (2, [[True, False]])
     """
 
     round: int

@@ -80,6 +80,19 @@ class AlignedPairs:
         What annotators marked when they looked at sources again, one for each further round.
     notes : tuple of str
         What was left out or assumed.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> annotations = annotations.select(annotations.sources[:2])
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources])
+    >>> maps = attnxai.maps_from_arrays(images, [one.pixels for one in images], model_name="pixels")
+    >>> pairs = attnxai.align(maps, annotations, images)
+    >>> pairs.annotators, pairs.density.shape  # annotators, sources, rows, columns
+    (('simulated_1', 'simulated_2', 'simulated_3'), (3, 2, 160, 160))
+    >>> list(pairs.explanations), sorted(pairs.baselines)
+    (['map'], ['brightness', 'centre bias', 'emission'])
     """
 
     model_name: str

@@ -74,6 +74,14 @@ class Annotation:
     AnnotationError
         If source or annotator is empty, the weight or round is out of range, or the operation is unknown
         or subtracts a point or a line.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> shape = attnxai.annotations.Shape(kind="circle", x=12.0, y=30.5, radius=4.0)
+    >>> mark = attnxai.annotations.Annotation(source="s1", annotator="Ann", shape=shape, label="hotspot")
+    >>> str(mark.label), mark.weight, mark.shape.radius
+    ('hotspot', 1.0, 4.0)
     """
 
     source: str
@@ -155,6 +163,16 @@ class AnnotationSet:
         For sources that several images show the image that stands for each, and those that were left out.
     repeats : tuple of Annotation
         Marks of second and further rounds, once :meth:`first_round` has set them apart.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> len(annotations), annotations.annotators
+    (498, ('simulated_1', 'simulated_2', 'simulated_3'))
+    >>> few = annotations.select(annotations.sources[:2])
+    >>> len(few), few.classes[few.sources[0]]
+    (17, 'FR I')
     """
 
     annotations: tuple[Annotation, ...]

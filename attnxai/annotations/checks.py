@@ -155,6 +155,16 @@ class AnnotationChecks:
         Names that may be spellings of one.
     n_without_image : int
         Annotated sources without an image, which are not checked.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> annotations = annotations.select(annotations.sources[:6])
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources])
+    >>> checks = attnxai.annotations.check_annotations(annotations, images)
+    >>> checks.misplaced, len(checks.pairs)
+    ((), 3)
     """
 
     annotators: tuple[AnnotatorCheck, ...]

@@ -14,13 +14,12 @@ from attnxai.annotations.naming import Naming
 from attnxai.annotations.readers.registry import open_annotations, read_opened
 from attnxai.annotations.shapes import Label
 from attnxai.data import frdeep, mirabest
-from attnxai.data.image_notes import grouped_notes
+from attnxai.data.image_notes import grouped_notes, noted_beam
 from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.images import (
     SourceSet,
     collect_images,
     image_files,
-    noted_beam,
     read_image,
     read_images,
     source_id,

@@ -40,6 +40,16 @@ class PixelShape:
         Full lengths of an ellipse or box; both are the diameter of a circle.
     angle_deg : float
         Of the width axis, from +x towards +y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> circle = attnxai.annotations.PixelShape(
+    ...     kind=attnxai.annotations.ShapeKind.ELLIPSE, points=np.array([[3.0, 4.0]]), width=2.0, height=2.0
+    ... )
+    >>> circle.bounds
+    (2.0, 4.0, 3.0, 5.0)
     """
 
     kind: ShapeKind

@@ -84,6 +84,16 @@ class FRDecision:
         Their distance; 0 without emission.
     n_islands : int
         Islands of the source.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> pixels = np.zeros((9, 31), np.uint8)
+    >>> pixels[4, 15] = 200  # a core and nothing else
+    >>> found = attnxai.annotations.fr_class(attnxai.data.from_array(pixels, source="s1", pixel_scale_arcsec=1.8))
+    >>> found.class_name, str(found.reason)
+    (None, 'one region')
     """
 
     source: str

@@ -63,6 +63,13 @@ class Audit:
     function : callable
         ``function(model, images, *, rng, on_step) -> AuditResult``. ``rng`` is a :class:`numpy.random.Generator`,
         ``on_step`` is called with the number of finished steps and of all, or None.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> audit = attnxai.audit.AUDITS["evidence_location"]
+    >>> audit.title
+    'Where does the evidence come from?'
     """
 
     name: str
@@ -138,6 +145,15 @@ class ModelAudit:
         What each audit found, by its name.
     seed : int or None
         Seed of every audit; None where a generator was given.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources[:4]])
+    >>> found = attnxai.audit.run_audits(attnxai.load_model("c1.pt"), images, ["evidence_location"], rng=0)
+    >>> found.n_images, list(found.results), found.seed
+    (4, ['evidence_location'], 0)
     """
 
     model: Mapping[str, Any]

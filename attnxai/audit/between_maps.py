@@ -47,6 +47,15 @@ class MapAgreement(ArrayResult):
         where a map is constant or, controlling for brightness, follows from it.
     counts : ndarray, shape (n_bootstrap, n_sources)
         Resamples, the same for all intervals.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:2])
+    >>> maps = attnxai.attention_maps(attnxai.load_model("c1.pt"), images)
+    >>> found = attnxai.audit.map_agreement(maps, n_bootstrap=100)
+    >>> found.layers, found.values.shape
+    (('gate1', 'gate2', 'gate3', 'mean'), (2, 4, 4, 2))
     """
 
     model_name: str

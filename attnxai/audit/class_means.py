@@ -85,6 +85,15 @@ class ClassMeanMaps(ArrayResult):
         By map and class.
     n_predicted : int
         Sources whose class was not known, so that the predicted class stands for it.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:2])
+    >>> maps = attnxai.maps_from_arrays(images, [one.pixels for one in images], model_name="pixels")
+    >>> found = attnxai.audit.class_mean_maps(maps, ["FR I", "FR II"], n_bootstrap=100)
+    >>> found.layers, found.mean_of("map", "FR I").shape
+    (('map', 'brightness'), (160, 160))
     """
 
     model_name: str

@@ -61,6 +61,16 @@ class RotationConsistency(ArrayResult):
         Gates, coarsest first, and ``mean``, their mean on the field, if there are several.
     pearson, spearman : ndarray, shape (n_layers, n_images, n_angles)
         Correlations of maps; NaN where a map is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:1])
+    >>> model, rng = attnxai.load_model("c1.pt"), np.random.default_rng(0)
+    >>> found = attnxai.audit.rotation_consistency(model, images, n_angles=2, rng=rng)
+    >>> found.layers, found.pearson.shape
+    (('gate1', 'gate2', 'gate3', 'mean'), (4, 1, 2))
     """
 
     model_name: str

@@ -76,6 +76,14 @@ class SymmetryErrors(ArrayResult):
         spread about their mean, within the inscribed disc; 0 where nothing is interpolated.
     back_score_changes, back_map_errors, back_map_correlations
         The same as above, for the images that were turned there and back.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:1])
+    >>> found = attnxai.audit.symmetry_errors(attnxai.load_model("c4.pt"), images)
+    >>> [one.rotation_deg for one in found.elements], found.map_errors.shape
+    ([0.0, 90.0, 180.0, 270.0], (4, 3, 1))
     """
 
     group: str

@@ -44,6 +44,16 @@ class ZoneEvidence:
         as it is.
     evidence_by_gate : mapping of str to float
         The mean share relative to empty sky, gate by gate.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources[:4]])
+    >>> found = attnxai.audit.evidence_location(attnxai.load_model("c1.pt"), images, rng=0)
+    >>> emission, ring, empty_sky = found.zones
+    >>> emission.zone, 0 < emission.area < 1
+    ('emission', True)
     """
 
     zone: str
@@ -110,6 +120,17 @@ class EvidenceLocation:
         Resamples.
     notes : tuple of str
         What is wrong with the classes: none of the model is that of a source, or the accuracy is below chance.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources[:4]])
+    >>> found = attnxai.audit.evidence_location(attnxai.load_model("c1.pt"), images, rng=0)
+    >>> found.n_sources, found.min_island_pixels, [one.name for one in found.maps]
+    (4, 5, ['gate1', 'gate2', 'gate3', 'mean'])
+    >>> list(found.to_frame().columns)
+    ['of', 'class', 'quantity', 'value', 'ci_low', 'ci_high', 'n_sources']
     """
 
     model_name: str

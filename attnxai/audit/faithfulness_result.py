@@ -65,6 +65,16 @@ class Faithfulness(ArrayResult):
         Random orders per image.
     counts : ndarray, shape (n_bootstrap, n_sources)
         Resamples, the same for all intervals.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:1])
+    >>> model = attnxai.load_model("c1.pt")
+    >>> maps = attnxai.attention_maps(model, images)
+    >>> found = attnxai.audit.faithfulness_tests(model, maps, tests=["deletion"], fractions=[0.01, 1.0], n_draws=1)
+    >>> found.layers, found.tests, found.fractions.tolist()
+    (('gate1', 'gate2', 'gate3', 'mean'), ('deletion',), [0.01, 1.0])
     """
 
     model_name: str

@@ -63,6 +63,16 @@ class MapLocation:
     n_undefined : int
         Sources for which one of the two is undefined: a map that is the same on emission and elsewhere, or an image
         without empty sky.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources[:4]])
+    >>> maps = attnxai.maps_from_arrays(images, [one.pixels for one in images], model_name="pixels")
+    >>> (found,) = attnxai.audit.map_location(maps, rng=0)
+    >>> found.name, found.on_source["all"].value
+    ('map', 1.0)
     """
 
     name: str

@@ -271,6 +271,30 @@ def label_randomisation(
     ------
     OptionError
         If there is no control, one was not trained on random labels, or its field or maps are not those of the model.
+
+    Examples
+    --------
+    >>> import dataclasses
+    >>> import numpy as np
+    >>> import attnxai
+    >>> rng = np.random.default_rng(0)
+    >>> images = attnxai.SourceSet(
+    ...     dataclasses.replace(
+    ...         attnxai.data.simulate_source(name, source=f"{name} {i}", rng=rng).image,
+    ...         class_name=name,
+    ...         split="validation" if i < 10 else "train",
+    ...     )
+    ...     for name in ("FR I", "FR II")
+    ...     for i in range(20)
+    ... )
+    >>> settings = attnxai.training.TrainingSettings(epochs=1, random_labels=True)
+    >>> control, _ = attnxai.train_model(
+    ...     attnxai.models.compact_spec("C1"), images, class_names=("FR I", "FR II"), settings=settings, name="control"
+    ... )
+    >>> model = attnxai.load_model("c1.pt")
+    >>> found = attnxai.audit.label_randomisation(model, control, images[:1], n_bootstrap=100)
+    >>> found.mode, found.layers
+    ('labels', ('gate1', 'gate2', 'gate3', 'mean'))
     """
     several = [controls] if isinstance(controls, AttentionModel) else list(controls)
     if not several or n_bootstrap < 1:

@@ -58,6 +58,15 @@ class RandomisationResult(ArrayResult):
         The measures of :data:`MEASURES`; NaN where a map is constant.
     counts : ndarray, shape (n_bootstrap, n_sources)
         Resamples, the same for all intervals.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:1])
+    >>> model = attnxai.load_model("c1.pt")
+    >>> found = attnxai.audit.weight_randomisation(model, images, n_draws=1, rng=0)
+    >>> found.layers, len(found.steps)
+    (('gate1', 'gate2', 'gate3', 'mean'), 13)
     """
 
     model_name: str

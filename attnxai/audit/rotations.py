@@ -47,6 +47,14 @@ class RotationAudit(ArrayResult):
         How many of the elements of ``errors``, the last ones, are rotations by other angles.
     counts : ndarray, shape (n_bootstrap, n_sources)
         Resamples, the same for all intervals.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:2])
+    >>> found = attnxai.audit.rotation_audit(attnxai.load_model("c1.pt"), images, rng=0)
+    >>> found.consistency.layers, found.errors.group
+    (('gate1', 'gate2', 'gate3', 'mean'), 'C1')
     """
 
     consistency: RotationConsistency

@@ -61,6 +61,15 @@ class NoiseStability(ArrayResult):
         1 where the predicted class stays the same, 0 where not; NaN as above.
     counts : ndarray, shape (n_bootstrap, n_sources)
         Resamples, the same for all intervals.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:1])
+    >>> model = attnxai.load_model("c1.pt")
+    >>> found = attnxai.audit.noise_stability(model, images, n_draws=2, rng=0)
+    >>> found.layers, found.correlations.shape
+    (('gate1', 'gate2', 'gate3', 'mean'), (3, 4, 2, 1))
     """
 
     model_name: str

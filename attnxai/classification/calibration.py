@@ -55,6 +55,14 @@ def calibration_images(model: AttentionModel, images: SourceSet) -> tuple[Source
     ------
     DataSetError
         If no image is left.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:2])
+    >>> chosen, own = attnxai.classification.calibration_images(attnxai.load_model("d8.pt"), images)
+    >>> len(chosen), own
+    (2, False)
     """
     record = model.training
     here = set(images.sources)
@@ -114,6 +122,12 @@ def calibrated(
     ------
     DataSetError
         If its validation sources are not among the images.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_mirabest("data/mirabest")  # doctest: +SKIP
+    >>> model = attnxai.classification.calibrated(attnxai.load_model("d8.pt"), images)  # doctest: +SKIP
     """
     record = model.training
     if record is None or not set(record.validation_sources) & set(images.sources):

@@ -80,6 +80,17 @@ class ClassificationMetrics(ArrayResult):
         Resamples and draws.
     level : float
         Confidence level.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> scores = [[2, 0], [1, 0], [0, 1], [0, 2], [1, 0]] * 4
+    >>> labels = [0, 0, 1, 1, 1] * 4
+    >>> found = attnxai.classification.classification_metrics(
+    ...     scores, labels, class_names=("FR I", "FR II"), n_bootstrap=100, rng=0
+    ... )
+    >>> found.accuracy.value, found.confusion.tolist()
+    (0.8, [[8, 0], [4, 8]])
     """
 
     class_names: tuple[str, ...]

@@ -54,6 +54,13 @@ class TemperatureFit:
         Standard error over images of ``log_loss_before - log_loss_cross_validated``.
     n_images, n_wrong : int
         Images that it was fitted to, and how many of them are misclassified.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> fit = attnxai.classification.fit_temperature([[2, -2], [2, -2], [2, -2], [-2, 2]] * 25, [0] * 100)
+    >>> fit.n_wrong, bool(fit.log_loss_after < fit.log_loss_before), fit.at_bound
+    (25, True, False)
     """
 
     temperature: float

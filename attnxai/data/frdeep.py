@@ -129,6 +129,12 @@ def read_frdeep(
         together.
     OptionError
         If the pixel scale is not a length.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.data.read_frdeep("FRDEEP_FIRST")  # doctest: +SKIP
+    >>> len(images), images[0].split  # doctest: +SKIP
     """
     files = find_batches(path)
     if files is None:

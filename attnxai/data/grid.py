@@ -125,6 +125,13 @@ class PixelGrid:
     OptionError
         If a number is out of range, or the WCS has pixels that are not square: their axes differ by more than 1 %,
         or are not perpendicular.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> grid = attnxai.data.PixelGrid(shape=(150, 150), pixel_scale_arcsec=1.8)
+    >>> grid.middle, str(grid.row_zero)
+    ((74.5, 74.5), 'bottom')
     """
 
     shape: tuple[int, int]

@@ -7,9 +7,13 @@ import contextvars
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import AssumptionWarning
+
+if TYPE_CHECKING:
+    from attnxai.data.images import SourceImage
 
 _collected: contextvars.ContextVar[dict[str, list[str]] | None] = contextvars.ContextVar(
     "notes about images", default=None
@@ -42,3 +46,21 @@ def grouped_notes() -> Iterator[None]:
         if len(files) > 1:
             start = f"{counted(len(files), 'image')} ({first_of([Path(f).name for f in files], 3)})"
         warnings.warn(f"{start}: {text}", AssumptionWarning, stacklevel=4)
+
+
+def noted_beam(image: SourceImage) -> SourceImage:
+    """The same image, with a note where it cannot be smoothed to another beam as it should be."""
+    if image.match_beam:
+        reason = ""
+        if image.prepared:
+            reason = "it is prepared, so that its faint emission was clipped"
+        elif image.beam_arcsec is None:
+            reason = "it states no beam"
+        elif image.grid.pixel_scale_arcsec is None:
+            reason = "it states no pixel scale"
+        if reason:
+            note(
+                f"not smoothed to the beam of the training images, since {reason}",
+                image.path or image.source,
+            )
+    return image

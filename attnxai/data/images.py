@@ -16,7 +16,7 @@ import numpy as np
 
 from attnxai.data.blanks import beyond_field, blank_values
 from attnxai.data.grid import PixelGrid
-from attnxai.data.image_notes import grouped_notes, note
+from attnxai.data.image_notes import grouped_notes, note, noted_beam
 from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.readers.registry import (
     is_image_name,
@@ -82,6 +82,15 @@ class SourceImage:
     match_beam : bool
         Whether survey brightness is smoothed to the beam of the images that a network was trained on, where the beam is
         smaller than that.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> grid = attnxai.data.PixelGrid(shape=(64, 64), pixel_scale_arcsec=1.8)
+    >>> image = attnxai.SourceImage(source="s1", pixels=np.eye(64), grid=grid, class_name="FR II")
+    >>> image.shape, image.pixels.dtype, image.pixels.flags.writeable
+    ((64, 64), dtype('float32'), False)
     """
 
     source: str
@@ -160,6 +169,14 @@ class SourceSet(Sequence[SourceImage]):
         The images.
     origin : str
         Where they come from, for reports.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> images = attnxai.SourceSet(attnxai.data.from_array(np.eye(3), source=name) for name in ("s2", "s1"))
+    >>> images.sources, images["s1"].shape, len(images.select(["s1"]))
+    (('s2', 's1'), (3, 3), 1)
     """
 
     def __init__(self, images: Iterable[SourceImage], *, origin: str = "") -> None:
@@ -356,24 +373,6 @@ def read_image(
             match_beam=match_beam,
         )
     )
-
-
-def noted_beam(image: SourceImage) -> SourceImage:
-    """The same image, with a note where it cannot be smoothed to another beam as it should be."""
-    if image.match_beam:
-        reason = ""
-        if image.prepared:
-            reason = "it is prepared, so that its faint emission was clipped"
-        elif image.beam_arcsec is None:
-            reason = "it states no beam"
-        elif image.grid.pixel_scale_arcsec is None:
-            reason = "it states no pixel scale"
-        if reason:
-            note(
-                f"not smoothed to the beam of the training images, since {reason}",
-                image.path or image.source,
-            )
-    return image
 
 
 def image_files(folder: Path) -> list[Path]:

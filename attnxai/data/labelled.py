@@ -46,6 +46,20 @@ class LabelledData:
         Terms of the data; empty when unknown.
     name : str
         What to call them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> images = attnxai.SourceSet(
+    ...     attnxai.data.from_array(np.eye(3), source=source, class_name=name)
+    ...     for source, name in (("s1", "FR I"), ("s2", "FR II"))
+    ... )
+    >>> data = attnxai.data.LabelledData(
+    ...     images=images, class_names=("FR I", "FR II"), citation="", licence="CC BY 4.0", name="mine"
+    ... )
+    >>> len(data.images), data.licence
+    (2, 'CC BY 4.0')
     """
 
     images: SourceSet
@@ -81,7 +95,7 @@ def read_training_images(
     licence: str = "",
     **reading: Unpack[ImageKeywords],
 ) -> LabelledData:
-    """Read labelled images of any of the three kinds.
+    r"""Read labelled images of any of the three kinds.
 
     Parameters
     ----------
@@ -112,6 +126,21 @@ def read_training_images(
         Saying what is missing or cannot be used.
     OptionError
         If an option does not belong to this kind of data.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import attnxai
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("s1", "s2"):
+    ...         np.save(Path(folder) / f"{name}.npy", np.eye(16))
+    ...     _ = (Path(folder) / "labels.csv").write_text("source,class\ns1,FR I\ns2,FR II\n")
+    ...     data = attnxai.data.read_training_images(folder)
+    ...
+    >>> data.class_names, data.images.sources
+    (('FR I', 'FR II'), ('s1', 's2'))
     """
     options = ImageOptions(**reading)
     root = Path(images)
@@ -177,7 +206,7 @@ def recognised_batches(images: str | Path) -> BatchFiles | None:
 def read_labelled_folder(
     folder: str | Path, labels: str | Path, **reading: Unpack[ImageKeywords]
 ) -> SourceSet:
-    """Read the images of a folder that a table of labels names.
+    r"""Read the images of a folder that a table of labels names.
 
     Parameters
     ----------
@@ -200,6 +229,22 @@ def read_labelled_folder(
         If the table cannot be used, names images that are not there, or one class only.
     ImageError
         Naming every image that cannot be used.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import attnxai
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("s1", "s2"):
+    ...         np.save(Path(folder) / f"{name}.npy", np.eye(16))
+    ...     table = Path(folder) / "labels.csv"
+    ...     _ = table.write_text("source,class\ns1,FR I\ns2,FR II\n")
+    ...     images = attnxai.data.read_labelled_folder(folder, table)
+    ...
+    >>> [(image.source, image.class_name) for image in images]
+    [('s1', 'FR I'), ('s2', 'FR II')]
     """
     ImageOptions(**reading)  # whose values are checked
     root = Path(folder)

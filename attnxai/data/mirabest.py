@@ -151,6 +151,12 @@ def read_mirabest(
         If the data set is missing, incomplete or not what was published.
     OptionError
         If ``confidence`` is none of its choices.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_mirabest("data/mirabest")  # doctest: +SKIP
+    >>> len(images), images[0].shape, images[0].class_name  # doctest: +SKIP
     """
     if confidence not in tuple(Confidence):
         raise OptionError(unknown_name("confidence", str(confidence), Confidence, "values"))

@@ -31,6 +31,17 @@ class SquarePixels:
     """An image on square pixels, and the sides that its pixels had.
 
     ``footprint`` is None where all of them were observed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> grid = attnxai.data.PixelGrid(shape=(2, 2), pixel_scale_arcsec=1.0)
+    >>> square = attnxai.data.SquarePixels(
+    ...     pixels=np.eye(2, dtype=np.float32), footprint=None, grid=grid, sides="1 x 2 arcsec"
+    ... )
+    >>> square.pixels.shape, square.sides
+    ((2, 2), '1 x 2 arcsec')
     """
 
     pixels: NDArray[np.float32]

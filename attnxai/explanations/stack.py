@@ -117,6 +117,18 @@ class MapStack:
     ------
     AlignmentError
         If arrays and sources do not fit together, or a layer has the name of a baseline.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:2])
+    >>> maps = attnxai.attention_maps(attnxai.load_model("d8.pt"), images)
+    >>> maps.sources
+    ('simulated_fr1_01', 'simulated_fr1_02')
+    >>> {name: layer.shape for name, layer in maps.layers.items()}
+    {'gate1': (2, 12, 12), 'gate2': (2, 24, 24), 'gate3': (2, 48, 48)}
+    >>> maps.select(maps.sources[:1]).predicted_classes()
+    ('FR I',)
     """
 
     model_name: str

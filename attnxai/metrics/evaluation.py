@@ -53,6 +53,20 @@ def agreement_tables(
     -------
     ndarray, shape (n_metrics, n_explanations, n_annotators, n_sources, n_sources)
         The last two axes are the source of the map and the source of the target; NaN where undefined.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> from attnxai.metrics import METRICS, TargetKind
+    >>> rng = np.random.default_rng(0)
+    >>> density = rng.random((1, 3, 4, 4))  # one annotator, three sources
+    >>> targets = {TargetKind.DENSITY: density, TargetKind.MASK: density > 0.5}
+    >>> table = attnxai.metrics.agreement_tables([METRICS["nss"]], density, targets, np.ones((4, 4), bool))
+    >>> table.shape  # metrics, maps, annotators, source of the map, source of the target
+    (1, 1, 1, 3, 3)
+    >>> table[0, 0, 0].argmax(axis=1)
+    array([0, 1, 2])
     """
     n_explanations, n = maps.shape[:2]
     n_annotators = len(next(iter(targets.values())))
@@ -113,6 +127,16 @@ def own_tables(
     -------
     ndarray, shape (n_metrics, n_explanations, n_annotators, n_sources)
         NaN where undefined.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> from attnxai.metrics import METRICS, TargetKind
+    >>> maps = np.array([[[[4.0, 3.0], [2.0, 1.0]]]])  # one map of one source
+    >>> marks = {TargetKind.MASK: np.array([[[[True, False], [False, False]]]])}
+    >>> attnxai.metrics.own_tables([METRICS["auc"]], maps, marks, np.ones((1, 2, 2), bool)).item()
+    1.0
     """
     n_annotators = len(next(iter(targets.values())))
     values = np.full((len(metrics), len(maps), n_annotators, len(valid)), np.nan)
@@ -151,6 +175,16 @@ def chance_values(metric: Metric, targets: Target, valid: NDArray[np.bool_]) -> 
     -------
     ndarray, shape (n_annotators, n_sources)
         NaN where it depends on an annotation that is empty, or no pixel is valid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> from attnxai.metrics import METRICS
+    >>> mask = np.zeros((1, 1, 4, 4), bool)
+    >>> mask[..., :2, :2] = True  # a quarter of the pixels
+    >>> attnxai.metrics.chance_values(METRICS["relevance_mass_accuracy"], mask, np.ones((1, 4, 4), bool))
+    array([[0.25]])
     """
     shape = targets.shape[:2]
     if metric.chance_of is None:

@@ -388,7 +388,8 @@ def _documentation(metric: Metric) -> str:
     text = inspect.getdoc(metric.pairwise) or metric.meaning
     head, *rest = re.split(r"\n\n(?=[A-Z][\w ]+\n-{3,}\n)", text, maxsplit=1)
     if metric.alias_of:
-        head, rest = f"A second name of :obj:`~attnxai.metrics.{metric.alias_of}`.", []
+        head = f"A second name of :obj:`~attnxai.metrics.{metric.alias_of}`."
+        rest = [section.replace(f">>> {metric.alias_of}", f">>> {metric.name}") for section in rest]
     is_mask = metric.target is TargetKind.MASK
     low, high = metric.bounds
     span = f"From {low:g} to {high:g}" if metric.bounds != (-math.inf, math.inf) else "Any number"

@@ -92,6 +92,13 @@ class ModelCard:
         Confidence level of the intervals.
     parts : mapping of str to PartMetrics
         Metrics on ``validation``, on ``test``, and on parts of these.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> card = attnxai.models.read_card(attnxai.models.shipped_models()["d8"].with_suffix(".card.json"))
+    >>> card.group, card.n_train, card.class_names
+    ('D8', 798, ('FR I', 'FR II'))
     """
 
     name: str

@@ -127,6 +127,17 @@ def convert_model(
         If the source cannot be read, or positions cannot be added.
     OptionError
         If the output is not a ``.pt`` file, or exists and is not to be replaced.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import attnxai
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     done = attnxai.models.convert_model("d8.pt", Path(folder) / "copy.pt")
+    ...
+    >>> done.name, len(done.kept_bases)
+    ('D8', 0)
     """
     with output_file(Path(output), extensions=(".pt",), overwrite=overwrite, option="output"):
         model = load_model(source)

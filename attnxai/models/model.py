@@ -57,6 +57,13 @@ class TrainingRecord:
     ------
     CheckpointError
         If there are fingerprints or positions, but not one for each source, or a position is none.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> record = attnxai.load_model("d8.pt").training
+    >>> record.data_licence, len(record.validation_sources), record.settings["epochs"]
+    ('CC BY 4.0', 199, 48)
     """
 
     data: str
@@ -154,6 +161,15 @@ class AttentionModel:
     ------
     CheckpointError
         If the class names do not fit the scores, or the temperature is out of range.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> model = attnxai.load_model("d8.pt")
+    >>> model.name, model.class_names, model.preprocessing.size
+    ('D8', ('FR I', 'FR II'), 144)
+    >>> model.training.n_sources
+    997
     """
 
     name: str

@@ -93,6 +93,15 @@ class Preprocessing:
         the network sees the inner part. Cutouts that do not cover it are scaled to the maximum of what they cover.
     beam_arcsec : float, optional
         Full width at half maximum of the beam of the training images; None where it is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> image = attnxai.data.from_array(np.eye(64), source="s1", pixel_scale_arcsec=1.8)
+    >>> seen = attnxai.models.Preprocessing(size=48).view(image)
+    >>> seen.brightness.shape
+    (48, 48)
     """
 
     size: int = 150

@@ -214,6 +214,13 @@ class ModelSpec(NetworkSpec):
     min_island_pixels : int
         With the normalisation ``emission``, gates do not attend to islands of fewer pixels, which are noise, unless an image
         has no larger one. With 1 they attend to all pixels above 0.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> spec = attnxai.models.compact_spec("D4")
+    >>> spec.group, spec.gate_names, spec.zero_sky
+    ('D4', ('gate1', 'gate2', 'gate3'), True)
     """
 
     architectures: ClassVar = (Architecture.EQUIVARIANT_ATTENTION, Architecture.ATTENTION_GATE_CNN)

@@ -35,6 +35,14 @@ class NullDraws:
     permutes_sources : bool
         Whether columns are the annotations of sources. What was observed is then the diagonal, and weights
         go with the annotations; otherwise it is column 0, and weights stay with the sources.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> draws = attnxai.nulls.NullDraws(choices=np.array([[0, 1], [1, 0]]), exhaustive=True, permutes_sources=True)
+    >>> draws.smallest_p
+    0.5
     """
 
     choices: NDArray[np.integer]

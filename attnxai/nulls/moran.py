@@ -83,6 +83,15 @@ class MoranSurrogates(EmissionSurrogateNull):
     ------
     OptionError
         If there is no surrogate, or ``max_pixels`` is below 16.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> null = attnxai.nulls.MoranSurrogates(n_surrogates=19)
+    >>> null.within_emission, null.label
+    (True, 'Moran spectral')
+    >>> attnxai.ComparisonSettings(nulls=(null,)).null_names
+    ('moran',)
     """
 
     name = "moran"

@@ -23,6 +23,13 @@ class NullModel(abc.ABC):
     """Base of nulls: ways to break the pairing of maps and annotations.
 
     A null makes tables of values of any metric and draws from them; it never sees a p-value.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> from attnxai.nulls import NULLS
+    >>> sorted(name for name, null in NULLS.items() if issubclass(null, attnxai.nulls.NullModel))
+    ['moran', 'permutation', 'phase', 'rotation', 'shift', 'symmetries', 'variogram']
     """
 
     __slots__ = ()

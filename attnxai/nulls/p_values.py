@@ -61,6 +61,16 @@ class NullTest:
         The mean in every draw.
     alternative : Alternative
         Which deviations counted as extreme.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from attnxai.nulls import draw_choices, run_null_test
+    >>> table = np.array([[0.9, 0.1, 0.3, 0.2], [0.8, 0.2, 0.1, 0.3]])
+    >>> draws = draw_choices(2, 4, n_draws=1000, rng=np.random.default_rng(0))
+    >>> test = run_null_test(table, draws, null="rotation")
+    >>> round(test.observed, 2), round(test.mean, 3), test.n_draws
+    (0.85, 0.362, 16)
     """
 
     null: str

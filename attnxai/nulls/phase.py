@@ -90,6 +90,16 @@ class PhaseSurrogates(SampledSurrogateNull):
     ------
     OptionError
         If there is no surrogate, or the number of rounds is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> rng = np.random.default_rng(0)
+    >>> null = attnxai.nulls.PhaseSurrogates(n_surrogates=3)
+    >>> used, maps = null.surrogates(rng.random((8, 8)), np.ones((8, 8), bool), rng)
+    >>> maps.shape, bool(np.allclose(np.sort(maps[1]), np.sort(maps[0])))
+    ((4, 64), True)
     """
 
     name = "phase"

@@ -52,6 +52,19 @@ class GridSymmetries(SurrogateNull):
     ----------
     reflections : bool
         Whether maps are reflected as well.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> null = attnxai.nulls.GridSymmetries(reflections=False)
+    >>> rng = np.random.default_rng(0)
+    >>> used, turned = null.surrogates(np.arange(4.0).reshape(2, 2), np.ones((2, 2), bool), rng)
+    >>> turned
+    array([[0., 1., 2., 3.],
+           [1., 3., 0., 2.],
+           [3., 2., 1., 0.],
+           [2., 0., 3., 1.]])
     """
 
     name = "symmetries"
@@ -116,6 +129,15 @@ class Rotation(SurrogateNull):
     ------
     OptionError
         If there are fewer than 2 angles or the order is neither 1 nor 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> rng = np.random.default_rng(0)
+    >>> used, maps = attnxai.nulls.Rotation(n_angles=4).surrogates(rng.random((9, 9)), np.ones((9, 9), bool), rng)
+    >>> used.shape, len(maps)
+    ((2, 37), 4)
     """
 
     name = "rotation"

@@ -118,6 +118,13 @@ class ToroidalShift(NullModel):
     ------
     OptionError
         If ``n_shifts`` is below 1.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> null = attnxai.nulls.ToroidalShift(n_shifts=99)
+    >>> null.name, attnxai.ComparisonSettings(nulls=(null,)).null_names
+    ('shift', ('shift',))
     """
 
     name = "shift"

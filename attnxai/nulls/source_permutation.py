@@ -45,6 +45,13 @@ class SourcePermutation(NullModel):
     ------
     OptionError
         If strata have no key.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> null = attnxai.nulls.SourcePermutation(keys=("class", "size"))
+    >>> null.label
+    'within class and size'
     """
 
     name = "permutation"

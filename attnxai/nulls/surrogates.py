@@ -37,6 +37,13 @@ class SurrogateNull(NullModel):
 
     A subclass has the attributes of :class:`NullModel` and the method :meth:`surrogates`; see
     :func:`register_null`.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> from attnxai.nulls import NULLS
+    >>> sorted(name for name, null in NULLS.items() if issubclass(null, attnxai.nulls.SurrogateNull))
+    ['moran', 'phase', 'rotation', 'symmetries', 'variogram']
     """
 
     __slots__ = ()
@@ -128,6 +135,13 @@ class SampledSurrogateNull(SurrogateNull):
     ------
     OptionError
         If there is no surrogate.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> from attnxai.nulls import NULLS
+    >>> sorted(name for name, null in NULLS.items() if issubclass(null, attnxai.nulls.SampledSurrogateNull))
+    ['moran', 'phase', 'variogram']
     """
 
     n_surrogates: int = 99

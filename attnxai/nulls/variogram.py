@@ -183,6 +183,13 @@ class VariogramSurrogates(EmissionSurrogateNull):
     ------
     OptionError
         If there is no surrogate.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> null = attnxai.nulls.VariogramSurrogates(n_surrogates=19)
+    >>> null.label, null.within_emission
+    ('matched variogram', True)
     """
 
     name = "variogram"

@@ -68,6 +68,26 @@ class Pilot:
         What a plan is made of.
     inferred : bool
         Whether part of it was inferred from the null, because the report does not hold it.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> pilot = attnxai.planning.Pilot(
+    ...     model_name="d8.pt",
+    ...     map_name="gate3",
+    ...     metric="nss",
+    ...     group="held-out",
+    ...     n_sources=20,
+    ...     n_annotators=1,
+    ...     class_sizes=(10, 10),
+    ...     n_maps=4,
+    ...     effect=attnxai.statistics.Interval(value=0.5, low=0.1, high=0.9, n_units=20),
+    ...     components=attnxai.agreement.Components(effect=0.5, sd_source=1.0),
+    ...     inferred=False,
+    ... )
+    >>> plan = attnxai.planning.plan_power(pilot.components, n_sources=(20, 30), n_annotators=(1,))
+    >>> plan.smallest(1).n_sources
+    30
     """
 
     model_name: str
@@ -128,6 +148,12 @@ def read_pilot(
     -----
     AssumptionWarning
         When the report weighed its sources, which a plan does not.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> pilot = attnxai.planning.read_pilot("attnxai-report", metric="nss")  # doctest: +SKIP
+    >>> attnxai.planning.plan_power(pilot.components, n_maps=pilot.n_maps).summary()  # doctest: +SKIP
     """
     folder = Path(folder)
     summary = _read_summary(folder)
@@ -212,6 +238,12 @@ def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple
     ------
     OptionError
         If the folder is not a report.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> effects = attnxai.planning.pilot_effects("attnxai-report")  # doctest: +SKIP
+    >>> effects["gate3", "nss"]  # doctest: +SKIP
     """
     found = {}
     folder = Path(folder)

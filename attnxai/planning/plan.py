@@ -67,6 +67,16 @@ class PowerPlan:
         Lower end of the effect's interval.
     n_simulations : int
         Experiments for each power.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> components = attnxai.agreement.Components(effect=0.5, sd_source=1.0)
+    >>> plan = attnxai.planning.plan_power(components, n_sources=(20, 30), n_annotators=(1,))
+    >>> plan.smallest(1).n_sources
+    30
+    >>> plan.to_frame()[["n_sources", "n_annotators"]].values.tolist()
+    [[20, 1], [30, 1]]
     """
 
     designs: tuple[DesignPower, ...]

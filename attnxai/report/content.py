@@ -47,6 +47,19 @@ class ModelPart:
         Where the evidence of the model comes from, as far as it was measured.
     audits : mapping of str to mapping
         What further audits of the model found, as plain values, by name.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> annotations = annotations.select(annotations.sources[:12])
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources])
+    >>> maps = attnxai.maps_from_arrays(images, [one.pixels for one in images], model_name="pixels")
+    >>> settings = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
+    >>> result = attnxai.compare(maps, annotations, images, settings=settings)
+    >>> (part,) = attnxai.report.ReportContent.of(result).parts
+    >>> part.name, part.maps is maps
+    ('pixels', True)
     """
 
     result: AgreementResult
@@ -97,6 +110,19 @@ class ReportContent:
         What was left out or assumed on the way.
     surveys : tuple of ImagesBySurvey
         What networks see of the images, once for those that see the same.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> annotations = annotations.select(annotations.sources[:12])
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources])
+    >>> maps = attnxai.maps_from_arrays(images, [one.pixels for one in images], model_name="pixels")
+    >>> settings = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
+    >>> result = attnxai.compare(maps, annotations, images, settings=settings)
+    >>> content = attnxai.report.ReportContent.of(result)
+    >>> [part.name for part in content.parts], len(content.images)
+    (['pixels'], 12)
     """
 
     parts: tuple[ModelPart, ...]

@@ -120,6 +120,13 @@ def write_report(
         does not carry what the page shows.
     OutputError
         If the report cannot be written, as when a disk is full.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> result = attnxai.compare(maps, annotations, images)  # doctest: +SKIP
+    >>> verdict = attnxai.write_report(result, "report")  # doctest: +SKIP
+    >>> print(verdict.headline)  # doctest: +SKIP
     """
     content = ReportContent.of(
         compared,

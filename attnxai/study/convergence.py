@@ -53,6 +53,12 @@ class TimeToReference:
         Whether it did.
     epochs : int
         Passes over the training images until then, or in all.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> attnxai.study.TimeToReference(reached=False, epochs=48)
+    TimeToReference(reached=False, epochs=48)
     """
 
     reached: bool
@@ -68,6 +74,26 @@ def time_to_reference(history: Sequence[EpochResult], reference: float) -> TimeT
         All epochs of the run, at least one.
     reference : float
         The reference loss.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> history = tuple(
+    ...     attnxai.training.EpochResult(
+    ...         epoch=epoch,
+    ...         images_seen=800 * (epoch + 1),
+    ...         steps=50 * (epoch + 1),
+    ...         learning_rate=0.01,
+    ...         train_loss=loss,
+    ...         validation_loss=loss,
+    ...         validation_accuracy=0.8,
+    ...         seconds=10.0 * (epoch + 1),
+    ...     )
+    ...     for epoch, loss in enumerate([0.7, 0.5, 0.3])
+    ... )
+    >>> time = attnxai.study.time_to_reference(history, 0.5)
+    >>> time.reached, time.epochs
+    (True, 2)
     """
     first = next((result for result in history if result.validation_loss <= reference), None)
     return TimeToReference(reached=first is not None, epochs=(first or history[-1]).epoch + 1)

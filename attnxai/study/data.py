@@ -35,6 +35,13 @@ class DataRequest:
         See :func:`attnxai.data.read_image`.
     hold_out : str, optional
         File with sources that are neither trained nor validated on.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> request = attnxai.study.DataRequest(images="cutouts", labels="labels.csv")
+    >>> request.images, request.hybrids
+    ('cutouts', False)
     """
 
     images: str = "mirabest"
@@ -116,6 +123,13 @@ class AnnotationRequest:
         Width of points and lines.
     min_components, match_radius_arcsec
         For a catalogue; see :func:`attnxai.annotations.read_annotations`.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> request = attnxai.study.AnnotationRequest(path="expert.csv")
+    >>> request.fwhm_arcsec
+    5.4
     """
 
     path: str

@@ -32,6 +32,13 @@ class StudyFolder:
     ----------
     root : Path
         The folder.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import attnxai
+    >>> attnxai.study.StudyFolder(root=Path("study")).root.name
+    'study'
     """
 
     root: Path

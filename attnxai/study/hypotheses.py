@@ -77,6 +77,38 @@ class Hypothesis:
         By series; empty where there are too few groups.
     trend_text : str
         The trends in words, or empty.
+
+    Examples
+    --------
+    >>> from attnxai.study.measurement import RunMeasurement
+    >>> import attnxai
+    >>> history = tuple(
+    ...     attnxai.training.EpochResult(
+    ...         epoch=epoch,
+    ...         images_seen=800 * (epoch + 1),
+    ...         steps=50 * (epoch + 1),
+    ...         learning_rate=0.01,
+    ...         train_loss=loss,
+    ...         validation_loss=loss,
+    ...         validation_accuracy=0.8,
+    ...         seconds=10.0 * (epoch + 1),
+    ...     )
+    ...     for epoch, loss in enumerate([0.7, 0.5, 0.3])
+    ... )
+    >>> runs = [
+    ...     attnxai.study.StudyRun(
+    ...         group=group,
+    ...         seed=seed,
+    ...         history=history,
+    ...         measurement=RunMeasurement(values={"accuracy": 0.8 + 0.01 * seed}, n_images=198),
+    ...     )
+    ...     for group in ("C1", "C4", "D4")
+    ...     for seed in (0, 1, 2)
+    ... ]
+    >>> summary = attnxai.study.summarise(runs, class_names=("FR I", "FR II"))
+    >>> hypotheses = attnxai.study.evaluate_hypotheses(summary)
+    >>> hypotheses[0].letter, str(hypotheses[0].outcome)
+    ('a', 'inconclusive')
     """
 
     letter: str
@@ -151,6 +183,37 @@ def evaluate_hypotheses(summary: StudySummary) -> tuple[Hypothesis, ...]:
     -------
     tuple of Hypothesis
         In the order of their letters.
+
+    Examples
+    --------
+    >>> from attnxai.study.measurement import RunMeasurement
+    >>> import attnxai
+    >>> history = tuple(
+    ...     attnxai.training.EpochResult(
+    ...         epoch=epoch,
+    ...         images_seen=800 * (epoch + 1),
+    ...         steps=50 * (epoch + 1),
+    ...         learning_rate=0.01,
+    ...         train_loss=loss,
+    ...         validation_loss=loss,
+    ...         validation_accuracy=0.8,
+    ...         seconds=10.0 * (epoch + 1),
+    ...     )
+    ...     for epoch, loss in enumerate([0.7, 0.5, 0.3])
+    ... )
+    >>> runs = [
+    ...     attnxai.study.StudyRun(
+    ...         group=group,
+    ...         seed=seed,
+    ...         history=history,
+    ...         measurement=RunMeasurement(values={"accuracy": 0.8 + 0.01 * seed}, n_images=198),
+    ...     )
+    ...     for group in ("C1", "C4", "D4")
+    ...     for seed in (0, 1, 2)
+    ... ]
+    >>> summary = attnxai.study.summarise(runs, class_names=("FR I", "FR II"))
+    >>> [one.letter for one in attnxai.study.evaluate_hypotheses(summary)]
+    ['a', 'b', 'c']
     """
     return tuple(_evaluate(words, summary) for words in _HYPOTHESES)
 

@@ -75,6 +75,29 @@ class StudyRun:
         What was measured of it.
     model_sha256 : str
         Hash of its file.
+
+    Examples
+    --------
+    >>> from attnxai.study.measurement import RunMeasurement
+    >>> import attnxai
+    >>> history = tuple(
+    ...     attnxai.training.EpochResult(
+    ...         epoch=epoch,
+    ...         images_seen=800 * (epoch + 1),
+    ...         steps=50 * (epoch + 1),
+    ...         learning_rate=0.01,
+    ...         train_loss=loss,
+    ...         validation_loss=loss,
+    ...         validation_accuracy=0.8,
+    ...         seconds=10.0 * (epoch + 1),
+    ...     )
+    ...     for epoch, loss in enumerate([0.7, 0.5, 0.3])
+    ... )
+    >>> run = attnxai.study.StudyRun(
+    ...     group="C4", seed=0, history=history, measurement=RunMeasurement(values={"accuracy": 0.8}, n_images=198)
+    ... )
+    >>> len(run.history), run.measurement.values["accuracy"]
+    (3, 0.8)
     """
 
     group: str

@@ -37,6 +37,12 @@ class MeasureSettings:
         Explanation methods whose maps are compared; the gates are always among them.
     seed : int
         Of the angles, the same for all models.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> attnxai.study.MeasureSettings(n_angles=4, explain=("gates", "gradcam")).explain
+    ('gates', 'gradcam')
     """
 
     measure_on: MeasureOn = MeasureOn.VALIDATION
@@ -102,6 +108,20 @@ class StudyPlan:
     ------
     OptionError
         If groups or seeds are given twice, or the baseline is not among the groups.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> plan = attnxai.study.StudyPlan(
+    ...     groups=("D4", "C1"),
+    ...     seeds=(0, 1),
+    ...     specification=attnxai.models.compact_spec("C1"),
+    ...     settings=attnxai.training.TrainingSettings(epochs=2),
+    ...     measuring=attnxai.study.MeasureSettings(),
+    ...     data=attnxai.study.DataRequest(images="cutouts", labels="labels.csv"),
+    ... )
+    >>> plan.groups, plan.baseline, len(plan.runs)
+    (('C1', 'D4'), 'C1', 4)
     """
 
     groups: tuple[str, ...]

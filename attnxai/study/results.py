@@ -66,6 +66,12 @@ class StudyResult:
         What limits the conclusions.
     command : str
         The command as it was given.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> result = attnxai.study.run_study(prepared)  # doctest: +SKIP
+    >>> result.write_report("report")  # doctest: +SKIP
     """
 
     plan: StudyPlan

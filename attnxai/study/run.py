@@ -80,7 +80,7 @@ class PreparedStudy:
 
 
 def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None) -> PreparedStudy:
-    """Read the inputs of a plan and find what is finished; nothing is trained yet.
+    r"""Read the inputs of a plan and find what is finished; nothing is trained yet.
 
     Parameters
     ----------
@@ -101,6 +101,33 @@ def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None)
         If a model in the folder does not belong to the plan.
     DataSetError, AnnotationError, ImageError
         If inputs cannot be used.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import attnxai
+    >>> rng = np.random.default_rng(0)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> names = [f"s{i:02}" for i in range(24)]
+    >>> for name in names:
+    ...     np.save(Path(folder.name) / f"{name}.npy", rng.integers(0, 256, (64, 64)).astype(np.uint8))
+    ...
+    >>> rows = [f"{name},{'FR I' if i % 2 else 'FR II'}" for i, name in enumerate(names)]
+    >>> _ = (Path(folder.name) / "labels.csv").write_text("\n".join(["source,class", *rows]))
+    >>> plan = attnxai.study.StudyPlan(
+    ...     groups=("C1",),
+    ...     seeds=(0,),
+    ...     specification=attnxai.models.compact_spec("C1"),
+    ...     settings=attnxai.training.TrainingSettings(epochs=1),
+    ...     measuring=attnxai.study.MeasureSettings(n_angles=1),
+    ...     data=attnxai.study.DataRequest(images=folder.name, pixel_scale_arcsec=1.8),
+    ... )
+    >>> prepared = attnxai.study.prepare(plan, attnxai.study.StudyFolder(root=Path(folder.name) / "study"))
+    >>> len(prepared.remaining_runs), prepared.plan.groups
+    (1, ('C1',))
+    >>> folder.cleanup()
     """
     data = data if data is not None else plan.data.read()
     measuring = plan.measuring
@@ -165,6 +192,13 @@ def run_study(
     ------
     JobError
         If a job has failed, when all others have ended.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> prepared = attnxai.study.prepare(plan, folder)  # doctest: +SKIP
+    >>> result = attnxai.study.run_study(prepared)  # doctest: +SKIP
+    >>> print(result.hypotheses[0].lead)  # doctest: +SKIP
     """
     plan, folder = prepared.plan, prepared.folder
     write_plan(folder, plan, command, prepared.identity["trained_on_sha256"])

@@ -88,6 +88,37 @@ class StudySummary:
         For each quantity of agreement, such as ``nss:mean``, the sources over which all runs are averaged.
     left_out : mapping of str to int
         How many annotated sources were left out, by reason.
+
+    Examples
+    --------
+    >>> from attnxai.study.measurement import RunMeasurement
+    >>> import attnxai
+    >>> history = tuple(
+    ...     attnxai.training.EpochResult(
+    ...         epoch=epoch,
+    ...         images_seen=800 * (epoch + 1),
+    ...         steps=50 * (epoch + 1),
+    ...         learning_rate=0.01,
+    ...         train_loss=loss,
+    ...         validation_loss=loss,
+    ...         validation_accuracy=0.8,
+    ...         seconds=10.0 * (epoch + 1),
+    ...     )
+    ...     for epoch, loss in enumerate([0.7, 0.5, 0.3])
+    ... )
+    >>> runs = [
+    ...     attnxai.study.StudyRun(
+    ...         group=group,
+    ...         seed=seed,
+    ...         history=history,
+    ...         measurement=RunMeasurement(values={"accuracy": 0.8 + 0.01 * seed}, n_images=198),
+    ...     )
+    ...     for group in ("C1", "C4", "D4")
+    ...     for seed in (0, 1, 2)
+    ... ]
+    >>> summary = attnxai.study.summarise(runs, class_names=("FR I", "FR II"))
+    >>> round(summary.mean("C4", "accuracy").value, 2), round(summary.reference, 3)
+    (0.81, 0.398)
     """
 
     baseline: str
@@ -191,6 +222,37 @@ def summarise(
     ------
     OptionError
         If a group lacks a seed, or the baseline is missing.
+
+    Examples
+    --------
+    >>> from attnxai.study.measurement import RunMeasurement
+    >>> import attnxai
+    >>> history = tuple(
+    ...     attnxai.training.EpochResult(
+    ...         epoch=epoch,
+    ...         images_seen=800 * (epoch + 1),
+    ...         steps=50 * (epoch + 1),
+    ...         learning_rate=0.01,
+    ...         train_loss=loss,
+    ...         validation_loss=loss,
+    ...         validation_accuracy=0.8,
+    ...         seconds=10.0 * (epoch + 1),
+    ...     )
+    ...     for epoch, loss in enumerate([0.7, 0.5, 0.3])
+    ... )
+    >>> runs = [
+    ...     attnxai.study.StudyRun(
+    ...         group=group,
+    ...         seed=seed,
+    ...         history=history,
+    ...         measurement=RunMeasurement(values={"accuracy": 0.8 + 0.01 * seed}, n_images=198),
+    ...     )
+    ...     for group in ("C1", "C4", "D4")
+    ...     for seed in (0, 1, 2)
+    ... ]
+    >>> summary = attnxai.study.summarise(runs, class_names=("FR I", "FR II"))
+    >>> summary.groups, summary.n_reached("C4")
+    (('C1', 'C4', 'D4'), 3)
     """
     by_key = {(run.group, run.seed): run for run in runs}
     groups = tuple(sorted({run.group for run in runs}, key=group_key))

@@ -14,7 +14,7 @@ from attnxai.jobs.files import read_input
 
 
 def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[str]:
-    """Ids of the images that an annotation file, or a list of ids, names.
+    r"""Ids of the images that an annotation file, or a list of ids, names.
 
     Parameters
     ----------
@@ -31,6 +31,21 @@ def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[
     ------
     AnnotationError
         If the file names no image, so that nothing would be held out.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import attnxai
+    >>> images = [attnxai.data.from_array(np.eye(3), source=name) for name in ("s1", "s2")]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "held_out.txt"
+    ...     _ = path.write_text("s2\n")
+    ...     held_out = attnxai.training.read_held_out(path, images)
+    ...
+    >>> sorted(held_out)
+    ['s2']
     """
     path = Path(path)
     what = f"file {path} with the sources to hold out"

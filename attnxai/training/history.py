@@ -29,6 +29,16 @@ class EpochResult:
         Of the weights that would be kept, on the unchanged validation images.
     seconds : float
         Spent since the start, interruptions left out.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> result = attnxai.training.EpochResult(
+    ...     epoch=0, images_seen=100, steps=10, learning_rate=0.01, train_loss=0.7, validation_loss=0.6,
+    ...     validation_accuracy=0.5, seconds=1.5
+    ... )
+    >>> result.validation_loss
+    0.6
     """
 
     epoch: int

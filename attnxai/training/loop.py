@@ -112,6 +112,31 @@ def train_model(
         If the loss stops being a finite number.
     CheckpointError
         If the progress file is that of another run.
+
+    Examples
+    --------
+    >>> import dataclasses
+    >>> import numpy as np
+    >>> import attnxai
+    >>> rng = np.random.default_rng(0)
+    >>> images = attnxai.SourceSet(
+    ...     dataclasses.replace(
+    ...         attnxai.data.simulate_source(name, source=f"{name} {i}", rng=rng).image,
+    ...         class_name=name,
+    ...         split="validation" if i < 10 else "train",
+    ...     )
+    ...     for name in ("FR I", "FR II")
+    ...     for i in range(20)
+    ... )
+    >>> model, history = attnxai.train_model(
+    ...     attnxai.models.compact_spec("C1"),
+    ...     images,
+    ...     class_names=("FR I", "FR II"),
+    ...     settings=attnxai.training.TrainingSettings(epochs=1),
+    ...     name="C1",
+    ... )
+    >>> model.spec.group, len(history), history[0].images_seen
+    ('C1', 1, 20)
     """
     field = field_of(images, binning=spec.binning) if field is None else field
     run = TrainingRun(spec, images, class_names, settings, field, torch.device(device))

@@ -227,6 +227,18 @@ def run_validation(
         If ``n_workers`` is below 1.
     JobError
         If a worker process ends, as when memory runs out.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> from attnxai.validation.plan import Part
+    >>> from attnxai.validation.rejections import NullKind
+    >>> plan = attnxai.validation.ValidationPlan(
+    ...     n_experiments=10, parts=(Part.FALSE_POSITIVES,), nulls=(NullKind.POOLED,), quick=True
+    ... )
+    >>> counts = attnxai.validation.run_validation(plan)
+    >>> len(counts)
+    12
     """
     jobs = [Job(name=block.key, function=count_block, argument=block) for block in plan.blocks()]
     finished = store.results if store is not None else {}

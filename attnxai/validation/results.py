@@ -51,6 +51,18 @@ class ValidationResult:
         By distribution, size of the sample and method.
     power : tuple of PowerEstimate
         By null, number of sources, strength and metric.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> from attnxai.validation.plan import Part
+    >>> from attnxai.validation.rejections import NullKind
+    >>> plan = attnxai.validation.ValidationPlan(
+    ...     n_experiments=10, parts=(Part.FALSE_POSITIVES,), nulls=(NullKind.POOLED,), quick=True
+    ... )
+    >>> result = attnxai.validation.ValidationResult.of(plan, attnxai.validation.run_validation(plan))
+    >>> list(result.to_frame("false-positives").columns[:4])
+    ['null', 'scenario', 'n_sources', 'metric']
     """
 
     plan: ValidationPlan

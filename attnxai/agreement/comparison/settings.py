@@ -54,6 +54,15 @@ class ComparisonSettings:
         Kind of interval where there is one annotator; with several, sources and annotators are crossed.
     level : float
         Confidence level.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> settings = attnxai.ComparisonSettings(metrics=("auc", "nss"), nulls=("symmetries",))
+    >>> settings.metric_names, str(settings.alternative)
+    (('auc', 'nss'), 'greater')
+    >>> settings.to_record()["n_permutations"]
+    10000
     """
 
     metrics: tuple[str | Metric, ...] = DEFAULT_METRICS

@@ -35,6 +35,18 @@ class Comparison:
     contrasts : tuple of ResultContrasts
         Differences between the models, one for each metric; empty for one model, and where the models have no
         sources in common.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> annotations = annotations.select(annotations.sources[:12])
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources])
+    >>> maps = attnxai.maps_from_arrays(images, [one.pixels for one in images], model_name="pixels")
+    >>> settings = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
+    >>> found = attnxai.compare_models([maps], annotations, images, settings=settings)
+    >>> [result.model_name for result in found.results], found.contrasts
+    (['pixels'], ())
     """
 
     results: tuple[AgreementResult, ...]

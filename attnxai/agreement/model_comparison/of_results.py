@@ -60,6 +60,23 @@ class ResultContrasts:
         :func:`name_of`.
     notes : tuple of str
         What was left out or assumed.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> annotations = annotations.select(annotations.sources[:12])
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources])
+    >>> stacks = [
+    ...     attnxai.maps_from_arrays(images, [one.pixels**power for one in images], model_name=name)
+    ...     for name, power in (("pixels", 1), ("squares", 2))
+    ... ]
+    >>> settings = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
+    >>> (found,) = attnxai.compare_models(stacks, annotations, images, settings=settings).contrasts
+    >>> found.metric, found.models
+    ('nss', ('pixels', 'squares'))
+    >>> list(found.to_frame().columns[:5])
+    ['map', 'first', 'second', 'difference', 'ci_low']
     """
 
     metric: str
@@ -196,6 +213,26 @@ def contrast_results(
         When sources are left out of a pair.
     FewSourcesWarning
         When the smallest attainable p-value is above 0.05.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> annotations = annotations.select(annotations.sources[:12])
+    >>> images = attnxai.read_images([annotations.image_files()[name] for name in annotations.sources])
+    >>> settings = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
+    >>> results = [
+    ...     attnxai.compare(
+    ...         attnxai.maps_from_arrays(images, [one.pixels**power for one in images], model_name=name),
+    ...         annotations,
+    ...         images,
+    ...         settings=settings,
+    ...     )
+    ...     for name, power in (("pixels", 1), ("squares", 2))
+    ... ]
+    >>> found = attnxai.contrast_results(results, n_draws=99, n_bootstrap=100)
+    >>> found.models, found.maps, len(found.sources)
+    (('pixels', 'squares'), ('map',), 12)
     """
     models = model_names(results)
     metric = common_metric(results, metric)

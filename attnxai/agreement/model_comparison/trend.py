@@ -68,6 +68,14 @@ class TrendTest:
         Whether all permutations were counted.
     alternative : Direction
         Which trends count.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> values = [[1, 2, 3], [1, 3, 4], [2, 3, 5], [1, 2, 4]]  # four seeds, three orders of the group
+    >>> test = attnxai.agreement.page_trend(values)
+    >>> test.statistic, test.value, test.expected, round(test.p_value, 4)
+    ("Page's L", 56.0, 48.0, 0.0015)
     """
 
     statistic: str

@@ -63,6 +63,17 @@ class AnnotatorAgreement:
         Annotators who share a source with another.
     pairwise : PairwiseAgreement, optional
         Who disagrees with whom, where the names of the annotators are known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.random((1, 20, 8, 8)) < rng.random((1, 20, 1, 1))
+    >>> marks = truth ^ (rng.random((3, 20, 8, 8)) < 0.02)
+    >>> found = attnxai.agreement.noise_ceiling.annotator_agreement(marks, np.ones((3, 20), bool))
+    >>> found.n_annotators, [one.quantity for one in found.reliabilities]
+    (3, ['parts', 'area', 'x', 'y', 'length', 'along_x', 'diagonal'])
     """
 
     reliabilities: tuple[Reliability, ...]

@@ -57,6 +57,19 @@ class NoiseCeiling:
         Annotators who share a source with another.
     note : str
         What a reader should know, or why there is no ceiling.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from attnxai.agreement.noise_ceiling import noise_ceilings
+    >>> from attnxai.metrics import METRICS
+    >>> rng = np.random.default_rng(0)
+    >>> density = rng.random((1, 12, 6, 6)) + 0.5 * rng.random((3, 12, 6, 6))
+    >>> found = noise_ceilings(
+    ...     [METRICS["spearman"]], density, density > 1, np.ones((3, 12), bool), np.ones((12, 6, 6), bool)
+    ... )
+    >>> found["spearman"].n_annotators, found["spearman"].lower_values.shape
+    (3, (3, 12))
     """
 
     metric: str

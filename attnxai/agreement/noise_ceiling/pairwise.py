@@ -37,6 +37,19 @@ class PairwiseAgreement(ArrayResult):
         discs and bands of a chosen width.
     n_sources : ndarray of int, same shape
         Shared sources. Annotations without a marked pixel do not count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> found = attnxai.agreement.noise_ceiling.PairwiseAgreement(
+    ...     annotators=("Ann", "Bob"),
+    ...     iou=np.array([[np.nan, 0.6], [0.6, np.nan]]),
+    ...     similarity=np.array([[np.nan, 0.7], [0.7, np.nan]]),
+    ...     n_sources=np.array([[0, 12], [12, 0]]),
+    ... )
+    >>> list(found.to_frame().columns)
+    ['first', 'second', 'n_sources', 'iou', 'similarity']
     """
 
     annotators: tuple[str, ...]

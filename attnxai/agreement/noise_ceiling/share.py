@@ -63,6 +63,22 @@ def shares_of_noise_ceiling(
     -------
     list of NoiseCeilingShare
         One for each map.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> from attnxai.agreement.noise_ceiling import noise_ceilings
+    >>> from attnxai.metrics import METRICS
+    >>> rng = np.random.default_rng(0)
+    >>> density = rng.random((1, 12, 6, 6)) + 0.5 * rng.random((3, 12, 6, 6))
+    >>> found = noise_ceilings(
+    ...     [METRICS["spearman"]], density, density > 1, np.ones((3, 12), bool), np.ones((12, 6, 6), bool)
+    ... )
+    >>> values = 0.5 * found["spearman"].upper_values[None]  # a map that agrees half as well
+    >>> (share,) = attnxai.agreement.noise_ceiling.shares_of_noise_ceiling(values, found["spearman"], n_bootstrap=100)
+    >>> round(share.raw.value, 2), round(share.of_upper.value, 2)
+    (0.46, 0.5)
     """
     scores = np.asarray(values, dtype=np.float64)
     if scores.shape[1:] != ceiling.lower_values.shape:

@@ -48,7 +48,20 @@ TOOLS = (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PageSummary:
-    """What was written: the images, how often one is shown, the size of the file, and what is to be known about it."""
+    """What was written: the images, how often one is shown, the size of the file, and what is to be known about it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:2])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     summary = attnxai.annotations.write_annotation_page(images, Path(folder) / "page.html", repeats=1, rng=0)
+    ...
+    >>> summary.n_images, summary.n_looks
+    (2, 3)
+    """
 
     n_images: int
     n_looks: int

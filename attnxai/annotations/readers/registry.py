@@ -35,7 +35,7 @@ _NEEDED = (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AnnotationFile:
-    """A file as it is given to a reader, with what is needed to understand it.
+    r"""A file as it is given to a reader, with what is needed to understand it.
 
     Parameters
     ----------
@@ -55,6 +55,13 @@ class AnnotationFile:
         What words in the file stand for.
     min_components, match_radius_arcsec
         Options of matching; see :func:`attnxai.annotations.read_annotations`.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> file = attnxai.annotations.AnnotationFile(path="marks.peaks", content=b"#peaks\ns1 Ann 3 4\n")
+    >>> file.text().splitlines()
+    ['#peaks', 's1 Ann 3 4']
     """
 
     path: str

@@ -48,6 +48,14 @@ class ImageContent:
         Major and minor axis (FWHM, arcsec) and position angle (degrees) of the beam.
     survey : str
         Survey or telescope that the file names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attnxai
+    >>> content = attnxai.data.ImageContent(pixels=np.zeros((4, 4)), pixel_scale_arcsec=1.8)
+    >>> str(content.row_zero), content.beam_arcsec
+    ('bottom', None)
     """
 
     pixels: NDArray[Any]
