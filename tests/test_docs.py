@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
@@ -28,12 +27,13 @@ from attnxai.annotations.shapes import Frame, Label, ShapeKind
 from attnxai.annotations.table_columns import COLUMNS
 from attnxai.audit import AUDITS
 from attnxai.audit.evidence_location_statistics import locate_evidence
-from attnxai.cli.completion import null_names
-from attnxai.cli.main import app
+from attnxai.cli.documentation import commands as command_parameters
+from attnxai.cli.documentation import page_of, pages_with_options
+from attnxai.cli.option_notes import LINKS, REFUSED
 from attnxai.data.wording import listed
 from attnxai.errors import AnnotationError, ImageError, OptionError
 from attnxai.explanations.files.formats import FORMATS
-from attnxai.metrics import DEFAULT_METRICS, METRICS
+from attnxai.metrics import METRICS
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
@@ -54,7 +54,6 @@ from attnxai.report.sentences.say import say
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.verdict import reach_verdict
 from attnxai.report.wording import capitalised
-from attnxai.validation.rejections import NullKind
 from tests.builders import made_up
 from tests.registries import names_free
 
@@ -88,61 +87,72 @@ def names_of(path: Path) -> str:
 # --- commands --------------------------------------------------------------------------------------
 
 
-def commands() -> list[tuple[tuple[str, ...], Any]]:
-    """Every command of the program, with the names that lead to it."""
-    found: list[tuple[tuple[str, ...], Any]] = []
-
-    def walk(command: Any, names: tuple[str, ...]) -> None:
-        found.append((names, command))
-        for name, inner in getattr(command, "commands", {}).items():
-            walk(inner, (*names, name))
-
-    walk(typer.main.get_command(app), ())
+def sections_of(command: str) -> dict[str, str]:
+    """What describes a command: the section of the page that is its own, and those that its last list links to."""
+    path = DOCS / page_of(command)
+    text = path.read_text(encoding="utf-8").partition(f"<!-- options {command}:begin -->")[2]
+    own = text.partition(f"<!-- options {command}:end -->")[0]
+    found = {"": own}
+    for target, names in re.findall(r"^- \[[^\]]+\]\(([^)]+)\): (.+)$", own, re.MULTILINE):
+        file, _, section = target.partition("#")
+        title = section.replace("-", " ").capitalize()
+        linked = (path.parent / file).read_text(encoding="utf-8")
+        text = linked.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+        assert text, f"{command}: {target} has no section {title}"
+        found |= dict.fromkeys(re.findall(r"`(-[\w-]+)`", names), text)
     return found
 
 
-@pytest.mark.parametrize(
-    ("names", "command"),
-    [pytest.param(*both, id=" ".join(("attnxai", *both[0]))) for both in commands()],
-)
-def test_every_option_is_documented_with_its_default(names, command) -> None:
-    file = f"docs/reference/commands/{names[0] if names else 'index'}.md"
-    text = (ROOT / file).read_text(encoding="utf-8")
-    index = page("reference/commands/index.md")
-    title = " ".join(("attnxai", *names))
-    assert title in text, f"add {title} to {file}"
-    where = f"the table of {title} in {file}"
-    if len(names) > 1:
-        # a page of several commands has a section for each
-        text = text.partition(f"## {title}\n")[2].partition("\n## ")[0]
-    for parameter in command.params:
+@pytest.mark.parametrize("command", list(command_parameters()))
+def test_every_option_has_a_row_with_its_value_and_default(command) -> None:
+    sections = sections_of(command)
+    for parameter in command_parameters()[command].parameters.values():
         if parameter.param_type_name == "argument":
-            assert f"`{parameter.name.upper()}`" in text, (
-                f"add a row that begins with '| `{parameter.name.upper()}` |' to {where}"
-            )
-            continue
-        for option in (*parameter.opts, *parameter.secondary_opts):
-            mentioned = f"`attnxai {option}`" if not names else f"`{option}`"
-            # those of every command stand on the page of all commands
-            common = parameter.name in {"plugin", "quiet", "verbose"}
-            assert mentioned in (index if common else text), (
-                f"add a row that begins with '| {mentioned} |' to "
-                + ("docs/reference/commands/index.md" if common else where)
-            )
-        default = parameter.default
-        if names and default not in (None, "") and not isinstance(default, bool):
-            value = default.value if isinstance(default, enum.Enum) else default
-            rows = [line for line in text.splitlines() if line.startswith(f"| `{option}`")]
-            assert len(rows) == 1, f"{where} needs one row that begins with '| `{option}`'"
-            assert f"`{value}`" in rows[0].split("|")[2], (
-                f"the second cell of the row of `{option}` in {where} has to hold its default, `{value}`"
-            )
+            names = [parameter.name.upper()]
+        else:
+            names = [*parameter.opts, *parameter.secondary_opts]
+        where = next((sections[name] for name in names if name in sections), sections[""])
+        rows = [row for row in where.splitlines() if row.startswith("| `")]
+        cells = [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows]
+        (found,) = [one for one in cells if all(f"`{name}`" in one[0] for name in names)]
+        _, value, default, meaning = (cell.strip() for cell in found)
+        assert value, names
+        assert len(meaning) > 10, names
+        if parameter.required:
+            assert default == "required", names
+        elif isinstance(parameter.default, bool):
+            assert default == ("on" if parameter.default else "off"), names
+        elif parameter.default in (None, ""):
+            stated = re.search(r"\[default: (.+?)\]", parameter.help)
+            assert default.replace("`", "") == (stated[1] if stated else "none"), names
+        else:
+            given = parameter.default
+            given = given.value if isinstance(given, enum.Enum) else given
+            assert default == f"`{given}`", names
+
+
+def test_tables_of_options_are_made_of_the_options() -> None:
+    for path, text in pages_with_options(DOCS).items():
+        message = "run: python -m attnxai.cli.documentation docs"
+        assert path.read_text(encoding="utf-8") == text, message
+
+
+def test_notes_on_options_are_about_options() -> None:
+    """Words that are links are looked for where tables are made."""
+    known = {
+        name
+        for command, found in command_parameters().items()
+        for parameter in found.parameters.values()
+        for option in (*parameter.opts, parameter.name.upper())
+        for name in (option, f"{command} {option}")
+    }
+    assert not {*LINKS, *REFUSED} - known
 
 
 def test_every_documented_option_exists() -> None:
-    known = {"--help", "--version"}
-    for _, command in commands():
-        for parameter in command.params:
+    known = {"--help", "--version", "--install-completion", "--show-completion"}
+    for command in command_parameters().values():
+        for parameter in command.parameters.values():
             known.update(parameter.opts, parameter.secondary_opts)
     for path in sorted((DOCS / "reference" / "commands").glob("*.md")):
         options = set(re.findall(r"--[a-z][a-z-]+", path.read_text(encoding="utf-8")))
@@ -266,55 +276,24 @@ def row_of(name: str, start: str) -> str:
     return row
 
 
-def help_of(option: str) -> str:
-    (command,) = [one for names, one in commands() if names == ("compare",)]
-    return str(next(one.help for one in command.params if option in one.opts))
-
-
 def lists_of_names() -> dict[str, tuple[str, list[str]]]:
     """Where names are listed by hand: the text there, and the names that it needs."""
     metrics = METRICS.values()
     formats = list(dict.fromkeys([*attnxai.annotations.READERS, *attnxai.annotations.WRITERS]))
-    images = [reader.extensions[0].lstrip(".") for reader in attnxai.data.READERS.values()]
-    maps = [one.name for one in FORMATS if any(one.extensions)]
     endings = [extension for one in FORMATS for extension in one.extensions[:1]]
     reasons = {
         "the map has negative values": [m.name for m in metrics if not m.signed_maps],
         "no other source is annotated": [m.name for m in metrics if m.needs_others],
         "the annotation is constant": [m.name for m in metrics if m.varying_targets],
     }
-    compare = "reference/commands/compare.md"
     found = {
-        f"the row of --null in docs/{compare}": (row_of(compare, "| `--null`"), [*null_names()]),
-        f"the row of --metric in docs/{compare}": (
-            row_of(compare, "| `--metric`"),
-            list(DEFAULT_METRICS),
-        ),
         "the table of formats at the top of docs/reference/annotations.md": (
             page("reference/annotations.md").partition("\n## ")[0],
             formats,
         ),
-        **{
-            f"the row of --images in docs/{name}": (row_of(name, "| `--images`"), images)
-            for name in (compare, "reference/commands/maps.md", "reference/commands/audit.md")
-        },
-        f"the row of --maps in docs/{compare}": (row_of(compare, "| `--maps`"), maps),
-        "the row of --output in docs/reference/commands/maps.md": (
-            row_of("reference/commands/maps.md", "| `--output`"),
-            endings,
-        ),
         "the table of docs/reference/export.md": (
             page("reference/export.md").partition("| Path ")[2].partition("\n\n")[0],
             endings,
-        ),
-        "the help of --images in attnxai/cli/options.py": (help_of("--images"), images),
-        "the row of --null in docs/reference/commands/validate.md": (
-            row_of("reference/commands/validate.md", "| `--null`"),
-            [null.option for null in NullKind],
-        ),
-        "the row of --only in docs/reference/commands/audit.md": (
-            row_of("reference/commands/audit.md", "| `--only`"),
-            [f"`{name}`" for name in AUDITS],
         ),
         "the table of docs/explanation/audit.md": (
             page("explanation/audit.md").partition("\n## ")[0],
@@ -329,10 +308,6 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
             [f"`{metric.name}`" for metric in metrics if metric.factors is None],
         ),
     }
-    for name in ("train", "study"):
-        row = row_of(f"reference/commands/{name}.md", "| `--normalisation`")
-        names = [f"`{member}`" for member in Normalisation]
-        found[f"the row of --normalisation in docs/reference/commands/{name}.md"] = row, names
     for start, names in reasons.items():
         where = f"the row '{start}' of Undefined values in docs/explanation/agreement.md"
         found[where] = (
@@ -447,6 +422,18 @@ def test_public_names_are_on_the_page_of_the_api() -> None:
     assert sorted(shown) == sorted(named)
     for name, described in named.items():
         assert (described.__doc__ or "").strip(), name
+
+
+def test_public_names_have_examples() -> None:
+    """Functions and classes, but for exceptions and choices; doctests run them."""
+    without = [
+        name
+        for name, described in public_names().items()
+        if callable(described)
+        and not (isinstance(described, type) and issubclass(described, enum.Enum | Exception))
+        and "Examples\n--------\n" not in inspect.cleandoc(described.__doc__ or "")
+    ]
+    assert not without, f"no section Examples: {', '.join(without)}"
 
 
 # --- links and examples ----------------------------------------------------------------------------

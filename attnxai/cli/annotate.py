@@ -23,8 +23,8 @@ def annotate(
     images: Annotated[
         list[str],
         typer.Argument(
-            help="A folder of FITS, PNG or NPY images, image files, 'mirabest', or a folder or .tar.gz archive of "
-            "batches."
+            metavar="IMAGES",
+            help="Image files ({image_names}), a folder of them, 'mirabest', or a folder or .tar.gz archive of batches.",
         ),
     ],
     output: Annotated[
@@ -55,7 +55,8 @@ def annotate(
     repeats: Annotated[
         str,
         option(
-            "How many images to show twice, or a share such as 10%, for the self-consistency of annotators; names are random, as with --blind.",
+            "How many images to show twice, or a share such as 10%, for the self-consistency of annotators; names are "
+            "random, as with --blind.",
             ANNOTATIONS,
             "N",
         ),

@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from attnxai.cli import completion
 from attnxai.cli.help import ANNOTATIONS, INPUTS
 from attnxai.cli.options import flag, option
 from attnxai.errors import OptionError
 
-_FORMATS = (
-    "an annotation table, DS9 regions and other formats, or a catalogue; expert.csv is the simulated sample that ships, "
-    "fanaroff_riley_rule.csv MiraBest as a rule marks it"
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
+
+_SHIP = "expert.csv (a simulated sample) and fanaroff_riley_rule.csv (MiraBest, marked by a rule) ship with attnxai."
+FILES_HELP = (
+    "Files of any format, folders or patterns such as 'marks/{annotator}/{source}.reg'. " + _SHIP
 )
 _SHIPPED = ("expert.csv", "fanaroff_riley_rule.csv")
-_SEVERAL = option(
-    f"File, folder or pattern such as 'marks/{{annotator}}/{{source}}.reg': {_FORMATS}. Repeat for several.",
-    INPUTS,
-    "FILE",
-    choices=lambda: _SHIPPED,
-    extensions=(".csv", ".reg"),
-)
-RequiredAnnotationsOption = Annotated[list[str], _SEVERAL]
-AnnotationsOption = Annotated[list[str] | None, _SEVERAL]
+
+
+def _annotations_option(help_text: str) -> OptionInfo:
+    return option(help_text, INPUTS, "FILE", choices=lambda: _SHIPPED, extensions=(".csv", ".reg"))
+
+
+AnnotationsOption = Annotated[
+    list[str], _annotations_option(f"{FILES_HELP} Repeat the option for several.")
+]
+SourcesOption = Annotated[
+    list[str] | None,
+    _annotations_option(
+        "Annotations (file, folder or pattern) whose sources are used, such as expert.csv; repeat for several."
+    ),
+]
 AnnotationFileOption = Annotated[
     str | None,
-    option(
-        f"File of annotations: {_FORMATS}.",
-        INPUTS,
-        "FILE",
-        choices=lambda: _SHIPPED,
-        extensions=(".csv", ".reg"),
+    _annotations_option(
+        "File of annotations to compare maps with, over sources that are held out."
     ),
 ]
 LabelOption = Annotated[
@@ -82,7 +87,8 @@ def annotation_options(
     annotator_from: Annotated[
         str,
         option(
-            "Where annotators are stated: file or folder (its name), or text, tag or color of the marks.",
+            "Where annotators are stated: file or folder (its name), or text, tag or color of the marks. [default: what the "
+            "format states, then the file]",
             ANNOTATIONS,
             "WHERE",
         ),
@@ -90,7 +96,8 @@ def annotation_options(
     format_name: Annotated[
         str | None,
         option(
-            "Format of the files of annotations, where their content could be of several: {reader_names}.",
+            "Format of the files of annotations, where their content could be of several: {reader_names}. [default: by the "
+            "content]",
             ANNOTATIONS,
             "NAME",
             "--format",

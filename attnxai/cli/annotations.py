@@ -11,6 +11,7 @@ import typer
 
 from attnxai.cli import completion, options
 from attnxai.cli.annotation_options import (
+    FILES_HELP,
     LabelOption,
     MergeSpellingsOption,
     annotation_options,
@@ -36,9 +37,8 @@ _MOST_PAIRS = 10
 FilesArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILES...",
-        help="Files, folders or patterns such as 'marks/{annotator}/{source}.reg', or expert.csv for the simulated sample "
-        "that ships.",
+        metavar="FILES",
+        help=FILES_HELP,
     ),
 ]
 
@@ -257,9 +257,7 @@ def convert(
 def rule(
     images: Annotated[
         str,
-        typer.Argument(
-            help="'mirabest', a folder of FITS, PNG or NPY images, one image, or a folder or .tar.gz archive of batches."
-        ),
+        typer.Argument(metavar="IMAGES", help=options.IMAGES_HELP),
     ],
     output: Annotated[Path, output_option("File to write, such as rule.csv.", "FILE")],
     overwrite: Annotated[
@@ -267,7 +265,7 @@ def rule(
     ] = False,
     beam_arcsec: Annotated[
         float | None,
-        option("Beam of images that do not state it, in arcsec.", IMAGES, min=1e-6),
+        option("Beam of images that do not state it.", IMAGES, "ARCSEC", min=1e-6),
     ] = None,
     data_dir: options.DataDirOption = None,
     **given: Any,

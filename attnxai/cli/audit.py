@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from attnxai.cli import completion, options
-from attnxai.cli.annotation_options import AnnotationsOption, annotation_options, keywords_of
+from attnxai.cli.annotation_options import SourcesOption, annotation_options, keywords_of
 from attnxai.cli.console import console, details, progress, progress_by_title, stage, typed_command
 from attnxai.cli.endings import command
 from attnxai.cli.help import MAPS
@@ -23,8 +23,10 @@ from attnxai.cli.options import option
 def audit(
     model: options.ModelOption,
     output: options.OutputFolderOption,
-    images: options.ImagesOption = None,
-    annotations: AnnotationsOption = None,
+    images: Annotated[
+        str | None, options.images_option("mirabest, or those that the annotations name")
+    ] = None,
+    annotations: SourcesOption = None,
     labels: options.LabelsOption = None,
     data_dir: options.DataDirOption = None,
     only: Annotated[
@@ -41,6 +43,7 @@ def audit(
         option(
             "For the first audit: islands of fewer pixels above the clip are noise. [default: 5]",
             MAPS,
+            "PIXELS",
             min=1,
         ),
     ] = None,

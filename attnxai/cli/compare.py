@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from attnxai.cli import completion, options
 from attnxai.cli.annotation_options import (
+    AnnotationsOption,
     LabelOption,
     MergeSpellingsOption,
-    RequiredAnnotationsOption,
     annotation_options,
     keywords_of,
 )
@@ -39,7 +39,7 @@ DEFAULT_FOLDER = "attnxai-report"
     shared=(options.reading_options, annotation_options),
 )
 def compare(
-    annotations: RequiredAnnotationsOption,
+    annotations: AnnotationsOption,
     model: Annotated[
         list[str] | None,
         option(
@@ -54,7 +54,7 @@ def compare(
     maps: Annotated[
         list[Path] | None,
         option(
-            "File of maps from any program (NPZ, FITS or Zarr), compared like those of a model; repeat for several.",
+            "File of maps from any program ({map_format_names}), compared like those of a model; repeat for several.",
             INPUTS,
             "FILE",
             choices=lambda: (),
@@ -65,7 +65,8 @@ def compare(
         list[str] | None,
         option(
             "How the network of --maps used the sources: training, validation, held-out or unknown, or a CSV table "
-            "with the columns source and split. Repeat for several files, in their order.",
+            "with the columns source and split. Repeat for several files, in their order. [default: as the file "
+            "says, or unknown]",
             INPUTS,
             "SPLIT",
             choices=lambda: ("training", "validation", "held-out"),
@@ -75,8 +76,8 @@ def compare(
     field: Annotated[
         int | None,
         option(
-            "Side, in pixels of the images, of the field in their middle that --maps cover, such as 150, if these are "
-            "of another program. [default: by their coordinates, else the whole image]",
+            "Side of the field, in the middle of the images, that --maps of another program cover, such as 150. "
+            "[default: by their coordinates, else the whole image]",
             INPUTS,
             "PIXELS",
             min=8,
@@ -97,7 +98,7 @@ def compare(
     audit: Annotated[
         list[str] | None,
         option(
-            "Further audits in the report: full to run them all, or a folder that attnxai audit wrote for the same "
+            "Further audits in the report: 'full' to run them all, or a folder that attnxai audit wrote for the same "
             "model; repeat for several.",
             MAPS,
             "FOLDER",
@@ -196,6 +197,7 @@ def compare(
         option(
             "Largest distance of a catalogue source from the centre of an image.",
             ANNOTATIONS,
+            "ARCSEC",
             min=0.0,
         ),
     ] = 30.0,

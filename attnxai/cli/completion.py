@@ -117,6 +117,27 @@ def writer_names() -> Iterable[str]:
     return WRITERS
 
 
+def image_names() -> Iterable[str]:
+    """Formats of images."""
+    from attnxai.data import READERS
+
+    return [reader.extensions[0].lstrip(".").upper() for reader in READERS.values()]
+
+
+def map_format_names() -> Iterable[str]:
+    """Formats that maps are read from."""
+    from attnxai.explanations.files.formats import FORMATS
+
+    return [one.name for one in FORMATS if any(one.extensions)]
+
+
+def map_ending_names() -> Iterable[str]:
+    """Endings of files of maps."""
+    from attnxai.explanations.files.formats import FORMATS
+
+    return [ending for one in FORMATS for ending in one.extensions[:1] if ending]
+
+
 def model_names() -> Iterable[str]:
     """Models that ship."""
     from attnxai.models.zoo import shipped_models

@@ -31,7 +31,9 @@ def _data() -> None:
 
 @command("Fetch a data set and check its published checksum.")
 def fetch(
-    name: Annotated[DataSet, typer.Argument(help="Name of the data set.")],
+    name: Annotated[
+        DataSet, typer.Argument(metavar="NAME", help="Name of the data set: mirabest.")
+    ],
     output: Annotated[
         Path | None, output_option("Folder to keep it in. [default: the user's cache]", "FOLDER")
     ] = None,

@@ -102,7 +102,7 @@ def command(
 
         parameters = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for source in (function, *shared, _in_every_command)
+            for source in (function, *shared, in_every_command)
             for parameter in inspect.signature(source, eval_str=True).parameters.values()
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         ]
@@ -114,7 +114,7 @@ def command(
     return decorate
 
 
-def _in_every_command(
+def in_every_command(
     plugin: Annotated[
         list[str] | None,
         typer.Option(
@@ -137,7 +137,7 @@ def _in_every_command(
         typer.Option("--verbose", "-v", help="Print every step with its duration, and tracebacks."),
     ] = False,
 ) -> None:
-    pass
+    """Options of every command."""
 
 
 def add_command(app: typer.Typer, function: Callable[..., Any], name: str | None = None) -> None:

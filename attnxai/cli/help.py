@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -28,6 +29,13 @@ _ORDER = {name: place for place, name in enumerate(_FIRST, -len(_FIRST))}
 _ORDER |= {name: place for place, name in enumerate(_LAST, 1)}
 # however the library calls them
 _TYPES = re.compile(r" (<?(int|integer|float|path|str|text)( range)?>?)$", re.IGNORECASE)
+_NAMES = re.compile(r"\{(\w+_names)\}")
+_LIMITS = re.compile(
+    r"(?<=[ \[])(?:(?P<low>[\d.e+-]+)<=x<=(?P<high>[\d.e+-]+)|x>=(?P<least>[\d.e+-]+))(?=\]$)"
+)
+# a default in words, and what the library adds
+_TWICE = re.compile(r"\[default: ([^\]]+)\] +\[([^\]]+)\]$")
+_ALMOST_0 = 1e-3
 _EXTRA = "unexpected extra argument"
 _SHORT = {"int": "N", "integer": "N", "float": "X", "path": "PATH", "str": "TEXT", "text": "TEXT"}
 
@@ -41,21 +49,63 @@ _WORDS = (
 )
 
 
-def _write_options(command: Any, context: Any, formatter: Any) -> None:
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record is None:
-            continue
+def groups_of(parameters: Iterable[Any]) -> dict[str, list[Any]]:
+    """Arguments and options of a command by their groups, in the order of the help."""
+    groups: dict[str, list[Any]] = {}
+    for parameter in parameters:
         if parameter.param_type_name == "argument":
-            groups.setdefault(ARGUMENTS, []).append(record)
-            continue
-        group = getattr(parameter, "rich_help_panel", None) or GENERAL
-        text = re.sub(r"\{(\w+_names)\}", lambda found: completion.listed(found[1]), record[1])
-        groups.setdefault(group, []).append((_short(record[0]), text))
-    for name in sorted(groups, key=lambda name: _ORDER.get(name, 0)):
+            group = ARGUMENTS
+        else:
+            group = getattr(parameter, "rich_help_panel", None) or GENERAL
+        groups.setdefault(group, []).append(parameter)
+    return {name: groups[name] for name in sorted(groups, key=lambda name: _ORDER.get(name, 0))}
+
+
+def _write_options(command: Any, context: Any, formatter: Any) -> None:
+    for name, members in groups_of(command.get_params(context)).items():
+        records = [record for one in members if (record := one.get_help_record(context))]
         with formatter.section(name):
-            formatter.write_dl(groups[name])
+            formatter.write_dl(
+                [
+                    (
+                        names.split()[0].rstrip(".") if name == ARGUMENTS else _short(names),
+                        _with_limits(_NAMES.sub(lambda found: completion.listed(found[1]), text)),
+                    )
+                    for names, text in records
+                ]
+            )
+
+
+def limits(low: float, high: float | None = None) -> str:
+    """The limits of a number in words.
+
+    Examples
+    --------
+    >>> limits(1), limits(100, 10_000_000), limits(1e-6, 0.5)
+    ('1 or more', '100 to 10,000,000', 'above 0 to 0.5')
+    """
+    least = "above 0" if 0 < low < _ALMOST_0 else f"{low:,g}"
+    if high is not None:
+        return f"{least} to {high:,.9g}"
+    return least if least == "above 0" else f"{least} or more"
+
+
+def _with_limits(text: str) -> str:
+    """Help with limits in words.
+
+    Examples
+    --------
+    >>> _with_limits("Level.  [default: 0.05; 1e-06<=x<=0.5]"), _with_limits("Radius.  [x>=0.0]")
+    ('Level.  [default: 0.05; above 0 to 0.5]', 'Radius.  [0 or more]')
+    >>> _with_limits("Number of maps. [default: the pilot's, or 1]  [x>=1]")
+    "Number of maps. [default: the pilot's, or 1; 1 or more]"
+    """
+
+    def words(found: re.Match[str]) -> str:
+        low, high = found["low"] or found["least"], found["high"]
+        return limits(float(low), float(high) if high else None)
+
+    return _TWICE.sub(r"[default: \1; \2]", _LIMITS.sub(words, text))
 
 
 def _short(names: str) -> str:
@@ -97,6 +147,10 @@ class Command(TyperCommand):
                     plain += "; quote patterns, as in --annotations '*.reg', or repeat the option"
                 error.message = plain  # type: ignore[attr-defined]
             raise
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Arguments by their names alone, such as ``FILES...``."""
+        return [re.sub(r"[{}]", "", piece) for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from attnxai.cli import options
-from attnxai.cli.annotation_options import AnnotationsOption, annotation_options, keywords_of
+from attnxai.cli.annotation_options import SourcesOption, annotation_options, keywords_of
 from attnxai.cli.console import console, details, progress, stage, stderr
 from attnxai.cli.endings import command
 from attnxai.cli.help import OUTPUT
@@ -26,12 +26,14 @@ def maps(
     output: Annotated[
         Path,
         output_option(
-            "File of maps: .fits, .npz or .zarr; without an ending a folder with a FITS file for each source.",
+            "File of maps ({map_ending_names}); without an ending a folder with a FITS file for each source.",
             "PATH",
         ),
     ],
-    images: options.ImagesOption = None,
-    annotations: AnnotationsOption = None,
+    images: Annotated[
+        str | None, options.images_option("mirabest, or those that the annotations name")
+    ] = None,
+    annotations: SourcesOption = None,
     data_dir: options.DataDirOption = None,
     contours: Annotated[
         bool,

@@ -48,7 +48,7 @@ def convert(
     images: Annotated[
         str | None,
         option(
-            "Images of the training, such as 'mirabest' or a folder of FITS images, to add the positions of its sources.",
+            "Images of the training, to add the positions of its sources: 'mirabest', or a folder or archive.",
             INPUTS,
             "PATH",
         ),

@@ -66,15 +66,15 @@ ModelOption = Annotated[
         extensions=(".pt",),
     ),
 ]
-ImagesOption = Annotated[
-    str | None,
-    option(
-        "'mirabest', a folder of FITS, PNG or NPY images, one image, or a folder or .tar.gz archive of "
-        "batches.",
-        INPUTS,
-        "PATH",
-    ),
-]
+IMAGES_HELP = "'mirabest', a folder of images ({image_names}), one image, or a folder or .tar.gz archive of batches."
+
+
+def images_option(default: str) -> OptionInfo:
+    """The option that names images, with what is taken where it is left out."""
+    return option(f"{IMAGES_HELP} [default: {default}]", INPUTS, "PATH")
+
+
+ImagesOption = Annotated[str | None, images_option("those that the annotations name")]
 TrainingImagesOption = Annotated[
     str,
     option(
@@ -98,7 +98,12 @@ LabelsOption = Annotated[
 ]
 FwhmOption = Annotated[
     float,
-    option("Full width at half maximum of annotated points and lines.", ANNOTATIONS, min=1e-6),
+    option(
+        "Full width at half maximum of annotated points and lines.",
+        ANNOTATIONS,
+        "ARCSEC",
+        min=1e-6,
+    ),
 ]
 OutputFolderOption = Annotated[Path, output_option("Folder of the results.", "FOLDER")]
 OverwriteOption = Annotated[
@@ -115,8 +120,8 @@ SeedOption = Annotated[
 ExplainOption = Annotated[
     list[str] | None,
     option(
-        "Explanation method: {explanation_names}; repeat for several. [default: gates, the network's own "
-        "attention maps]",
+        "Explanation method: {explanation_names}; repeat for several. 'gates' are the network's own attention maps. "
+        "[default: gates]",
         MAPS,
         "NAME",
         choices=completion.explanation_names,
@@ -133,7 +138,10 @@ TargetOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[int, option("Number of processes.", MACHINE, min=1)]
-ThreadsOption = Annotated[int | None, option("Number of CPU threads.", MACHINE, min=1, max=1024)]
+ThreadsOption = Annotated[
+    int | None,
+    option("Number of CPU threads. [default: as PyTorch chooses]", MACHINE, min=1, max=1024),
+]
 DeviceOption = Annotated[
     str,
     option(
@@ -209,12 +217,17 @@ def use_machine(device: str, threads: int | None) -> str:
 
 HduOption = Annotated[
     str | None,
-    option("Number, from 0, or name of the HDU of FITS files with several images.", IMAGES, "HDU"),
+    option(
+        "Number, from 0, or name of the HDU of FITS files with several images. [default: the only one]",
+        IMAGES,
+        "HDU",
+    ),
 ]
 PlaneOption = Annotated[
     str | None,
     option(
-        "Plane of cubes, counted from 0, such as 2; with commas for several axes, such as 0,2.",
+        "Plane of cubes, counted from 0, such as 2; with commas for several axes, such as 0,2. "
+        "[default: the only one]",
         IMAGES,
         "N",
     ),
@@ -224,7 +237,7 @@ PlaneOption = Annotated[
 def reading_options(
     pixel_scale_arcsec: Annotated[
         float | None,
-        option("Pixel scale in arcsec of images that do not state it.", IMAGES, min=1e-6),
+        option("Pixel scale of images that do not state it.", IMAGES, "ARCSEC", min=1e-6),
     ] = None,
     fill_blank: Annotated[
         bool, flag("--fill-blank", "Leave NaN pixels out instead of refusing the image.", IMAGES)

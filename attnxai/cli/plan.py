@@ -42,7 +42,12 @@ def plan(
     ] = None,
     map_name: Annotated[
         str | None,
-        option("Map of the pilot. [default: the mean of the gates]", BASIS, "NAME", "--map"),
+        option(
+            "Map of the pilot. [default: the mean of the gates, else the first]",
+            BASIS,
+            "NAME",
+            "--map",
+        ),
     ] = None,
     agreement: Annotated[
         float | None,
@@ -88,7 +93,8 @@ def plan(
     n_sources: Annotated[
         list[str] | None,
         option(
-            "Number of sources; repeat for several. [default: 16 numbers from 6 to 500]",
+            "Number of sources, 2 or more; repeat for several. [default: 6, 8, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, "
+            "200, 300, 500]",
             STATISTICS,
             "N",
         ),

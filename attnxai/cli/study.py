@@ -9,6 +9,7 @@ from attnxai.cli import training_options as training
 from attnxai.cli.annotation_options import AnnotationFileOption
 from attnxai.cli.console import console, details, progress, stage, stderr, typed_command
 from attnxai.cli.endings import command, resumable
+from attnxai.cli.help import MACHINE
 from attnxai.cli.options import option
 from attnxai.study.matching import Equal
 from attnxai.study.measurement import MeasureOn
@@ -81,10 +82,23 @@ def study(
     ] = 8,
     reference_loss: Annotated[
         float | None,
-        option("Reference loss. [default: derived from the baseline]", STUDY, min=1e-9),
+        option(
+            "Validation loss whose first epoch is compared. [default: derived from the baseline]",
+            STUDY,
+            "NATS",
+            min=1e-9,
+        ),
     ] = None,
     workers: options.WorkersOption = 1,
-    threads: options.ThreadsOption = None,
+    threads: Annotated[
+        int | None,
+        option(
+            "Number of CPU threads of each process. [default: the CPUs divided by --workers]",
+            MACHINE,
+            min=1,
+            max=1024,
+        ),
+    ] = None,
     device: options.DeviceOption = "auto",
     **given: Any,
 ) -> None:

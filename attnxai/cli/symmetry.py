@@ -23,14 +23,14 @@ from attnxai.cli.options import option, output_option
 )
 def symmetry(
     model: options.ModelOption,
-    images: options.ImagesOption = None,
+    images: Annotated[str | None, options.images_option("simulated galaxies")] = None,
     data_dir: options.DataDirOption = None,
     size: Annotated[
         list[str] | None,
         option(
-            "Side of the field in pixels; repeat for several. [default: the model's own]",
+            "Side of the field, 8 or more; repeat for several. [default: the model's own]",
             IMAGES,
-            "N",
+            "PIXELS",
         ),
     ] = None,
     n_images: Annotated[

@@ -34,7 +34,9 @@ def train(
     overwrite: options.OverwriteOption = False,
     group: Annotated[
         str,
-        option("Symmetry group: C1, C4, D8, ...", NETWORK, "NAME", choices=completion.group_names),
+        option(
+            "Symmetry group, such as C1, C4 or D8.", NETWORK, "NAME", choices=completion.group_names
+        ),
     ] = "D8",
     random_labels: Annotated[
         bool,

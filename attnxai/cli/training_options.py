@@ -79,7 +79,8 @@ def training_options(
         str, option("Licence of your images, for the training record.", IMAGES)
     ] = "",
     preset: Annotated[
-        Preset, option("Size of the network: compact or paper.", NETWORK, "NAME")
+        Preset,
+        option("Size of the network: compact or paper (the published one).", NETWORK, "NAME"),
     ] = Preset.COMPACT,
     published_form: Annotated[
         bool,
@@ -121,6 +122,7 @@ def training_options(
         option(
             "The network sees means of this many by this many pixels. [default: 3 for compact, 1 for paper]",
             NETWORK,
+            "PIXELS",
             min=1,
             max=MOST_BINNING,
         ),
@@ -131,14 +133,17 @@ def training_options(
             "With the normalisation emission: gates do not attend to islands of fewer pixels, which are noise. "
             "[default: 5]",
             NETWORK,
+            "PIXELS",
             min=1,
         ),
     ] = None,
     size: Annotated[
         int | None,
         option(
-            "Side of the field in pixels. [default: 144 with a binning of 3, 150 with 1, or less for smaller images]",
+            "Side of the field that the network sees. [default: 144 with a binning of 3, 150 with 1, or less for smaller "
+            "images]",
             NETWORK,
+            "PIXELS",
             min=16,
         ),
     ] = None,
@@ -185,7 +190,10 @@ def training_options(
         option("Magnify training images by up to this factor or its inverse.", TRAINING, min=1.0),
     ] = _DEFAULTS.scale,
     shift: Annotated[
-        float, option("Shift training images by up to this many pixels.", TRAINING, min=0.0)
+        float,
+        option(
+            "Shift training images along each axis by up to this much.", TRAINING, "PIXELS", min=0.0
+        ),
     ] = _DEFAULTS.shift,
     precision: Annotated[
         PrecisionChoice,

@@ -1,0 +1,141 @@
+"""What the pages of commands say of options beside their help: units, links, and what is refused with what remedy.
+
+Keys are an option, or a command and an option where only that command's is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+UNITS = {"ARCSEC": "arcsec", "PIXELS": "pixels", "NATS": "nats"}
+"""Units by the placeholder of a value."""
+
+Link = tuple[str, str]
+
+LINKS: Mapping[str, tuple[Link, ...]] = {
+    "--model": (
+        ("shipped model", "../models.md#shipped-models"),
+        ("one that a plug-in registers", "../../how_to/own_network.md"),
+    ),
+    "plan --model": (),
+    "--images": (
+        ("images", "../images.md"),
+        ("batches", "../images.md#fr-deep-and-batches-like-it"),
+    ),
+    "models convert --images": (("positions of its sources", "../models.md#held-out-sources"),),
+    "annotate IMAGES": (("batches", "../images.md#fr-deep-and-batches-like-it"),),
+    "annotations rule IMAGES": (("images", "../images.md"),),
+    "--labels": (("CSV table", "../images.md#a-folder-with-labels"),),
+    "compare --annotations": (
+        ("any format", "../annotations.md"),
+        ("simulated sample", "../sample.md"),
+        ("marked by a rule", "../../explanation/fanaroff_riley_rule.md"),
+    ),
+    "study --annotations": (("held out", "../../explanation/study.md#held-out-annotations"),),
+    "FILES": (
+        ("any format", "../annotations.md"),
+        ("simulated sample", "../sample.md"),
+        ("marked by a rule", "../../explanation/fanaroff_riley_rule.md"),
+    ),
+    "--maps": (("any program", "../export.md#maps-of-other-programs"),),
+    "maps --output": (("File of maps", "../export.md#maps"),),
+    "maps --contours": (("contours", "#contours"),),
+    "--explain": (("Explanation method", "../explanations.md"),),
+    "--audit": (("audits", "../../explanation/audit.md"),),
+    "--only": (("Audit", "../../explanation/audit.md"),),
+    "audit --min-island-pixels": (("islands", "../../explanation/audit.md#zones"),),
+    "compare --metric": (("Metric", "../../explanation/agreement.md#metrics"),),
+    "compare --null": (
+        ("Null", "../../explanation/nulls.md"),
+        ("permutation across sources", "../../explanation/agreement.md#permutation-across-sources"),
+    ),
+    "--within": (("own emission", "../../explanation/agreement.md#beyond-emission"),),
+    "--strata": (
+        ("sources are permuted", "../../explanation/agreement.md#permutation-across-sources"),
+        ("`class`", "../../explanation/agreement.md#sources-without-a-class"),
+    ),
+    "--correction": (("Adjustment", "../../explanation/model_comparison.md#corrections"),),
+    "--consensus": (("one target", "../../explanation/annotators.md#consensus"),),
+    "--merge-spellings": (
+        ("for one", "../../explanation/annotators.md#spellings-of-a-name"),
+    ),
+    "--label-of": (("Label", "../annotations.md#ds9-regions"),),
+    "--format": (("Format", "../annotations.md"),),
+    "--to": (("Format", "../annotations.md"),),
+    "annotations check --table": (("what was found", "../../explanation/annotators.md#columns-of-the-checks"),),
+    "--fill-blank": (("NaN pixels", "../images.md#blank-pixels"),),
+    "--prepared": (("clipped and scaled", "../images.md#from-survey-brightness-to-8-bit"),),
+    "--hdu": (("HDU", "../images.md#several-images-or-planes"),),
+    "--plane": (("Plane", "../images.md#several-images-or-planes"),),
+    "--pad": (("blank sky", "../images.md#small-cutouts"),),
+    "--match-beam": (("finer beam", "../images.md#beams"),),
+    "--preset": (("Size of the network", "../models.md#presets"),),
+    "--published-form": (("not exactly symmetric", "../models.md#which-symmetries-are-exact"),),
+    "train --min-island-pixels": (
+        ("noise", "../../explanation/attention_gates.md#noise-above-the-clip"),
+    ),
+    "--hold-out": (("held out", "../models.md#held-out-sources"),),
+    "--random-labels": (("control for maps", "../../explanation/faithfulness.md#random-labels"),),
+    "--temperature-scaling": (("temperature", "../../explanation/calibration.md"),),
+    "--equal": (("What is equal", "../../explanation/study.md#what-is-equal"),),
+    "--measure-on": (
+        ("`validation` or `test`", "../../explanation/study.md#validation-images-or-test-images"),
+    ),
+    "--reference-loss": (
+        ("first epoch", "../../explanation/study.md#epochs-until-the-reference-loss"),
+    ),
+    "--pilot": (("pilot", "../../how_to/planning.md#from-a-pilot-study"),),
+    "--agreement": (("simulate", "../../how_to/planning.md#from-simulated-galaxies"),),
+    "validate --null": (("Null", "../../explanation/nulls.md"),),
+}  # fmt: skip
+"""Words of the help that are links, with the pages that they lead to."""
+
+REFUSED: Mapping[str, str] = {
+    "compare --model": "a file given twice (name each once)",
+    "--maps": "a file given twice (name each once)",
+    "--split": "without `--maps`; other than once, or once for each file; files that state it themselves (leave it out)",
+    "--field": "without `--maps`; files of attnxai, which state it (leave it out)",
+    "compare --images": "sources without an image (correct the column `image` or give a folder that has them)",
+    "compare --explain": "without `--model`",
+    "compare --target": "without `--model`; a class that the model lacks",
+    "--audit": "without `--model`; an audit of another model (by SHA-256)",
+    "--source-weights": "annotations without consensus levels (leave it out)",
+    "--strata": "a column that the annotations lack; the known ones are named",
+    "--label": "a label that no mark has; those in use are named",
+    "--label-of": "an unknown label, or a word given twice",
+    "--annotator-of": "a word given twice",
+    "--hdu": "an HDU without an image; those with one are listed",
+    "--plane": "a plane that the cube lacks; the number of planes is given",
+    "--pixel-scale-arcsec": "with `mirabest` (leave it out)",
+    "--labels": "with MiraBest or batches, which have their own (leave it out)",
+    "--confidence": "with other images than MiraBest (leave it out)",
+    "--hybrids": "with other images than MiraBest (leave it out)",
+    "--published-form": "without `--preset paper`",
+    "--size": "less than 8 times the binning, or more than the images have (give larger cutouts)",
+    "models symmetry --size": "more than the images have",
+    "--patience": "above 0 with `--random-labels`",
+    "--device": "a device that is not there (`cpu` always is)",
+    "--output": "an existing file without `--overwrite`",
+    "compare --output": "a folder with files that attnxai did not write",
+    "audit --output": "a folder with files that attnxai did not write, or an audit without `--overwrite`",
+    "plan --output": "a folder with files that attnxai did not write, or a plan without `--overwrite`",
+    "study --output": "a folder with other files, or with models of other images or settings (name another, or move them)",
+    "validate --output": "a folder with other files, or one begun with another seed or version (name another)",
+    "data fetch --output": "a folder that cannot be written to",
+    "study --group": "a list without the baseline (add it)",
+    "--measure-on": "`test` for images without a test split",
+    "study --annotations": "sources that the models were trained on (hold them out)",
+    "--pilot": "a folder without a report, or a map that agrees no better than with permuted marks (others are named)",
+    "--metric": "an unknown name; the closest is named",
+    "--agreement": "together with `--pilot`; 0 or less, or above 1",
+    "--effect": "0 or less",
+    "--sd-source": "with `--pilot` or `--agreement`, which give it",
+    "--sd-annotator": "with `--pilot` or `--agreement`, which give it",
+    "--sd-residual": "with `--pilot` or `--agreement`, which give it",
+    "--repeats": "more than there are images",
+    "--class": "a name above 100 characters",
+    "--test": "images without a test split, or on which the model was trained",
+    "--plugin": "a file that is missing, has the name of another module or cannot be imported",
+    "--quiet": "together with `--verbose`",
+}  # fmt: skip
+"""What is refused, beyond values outside the limits and unknown names; the remedy stands in parentheses."""
