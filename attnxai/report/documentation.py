@@ -50,7 +50,6 @@ from attnxai.validation.simulated_data import Scenario
 if TYPE_CHECKING:
     from attnxai.metrics import Metric
     from attnxai.models.cards import ModelCard
-    from attnxai.report.tables.table import Table
 
 
 def metrics_markdown() -> str:
