@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-PLOT, TABLE, PAGE, MARKDOWN = "plot", "table", "page", "markdown"
+PLOT, TABLE, PAGE, MARKDOWN, HTML = "plot", "table", "page", "markdown", "html"
 
 PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -30,17 +30,19 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             TABLE: "tables.agreement:agreement_table",
             PAGE: "document:write_report",
         },
+        "AnnotationSet": {HTML: "notebook:annotations_html"},
         "AnnotatorAgreement": {TABLE: "tables.agreement:annotators_table"},
         "ClassificationMetrics": {
             PLOT: "classification:plot_reliability",
             TABLE: "classification:metrics_table",
         },
         "ClassMeanMaps": {PLOT: "class_means:plot_class_means"},
-        "Comparison": {PAGE: "document:write_report"},
+        "Comparison": {HTML: "notebook:comparison_html", PAGE: "document:write_report"},
         "EvidenceLocation": {PLOT: "audit_figures:plot_zones"},
         "Faithfulness": {PLOT: "audit_figures:plot_faithfulness"},
         "MapAgreement": {PLOT: "audit_figures:plot_map_agreement"},
-        "ModelAudit": {PAGE: "audit_document:write_audit"},
+        "MapStack": {HTML: "notebook:maps_html"},
+        "ModelAudit": {HTML: "notebook:audit_html", PAGE: "audit_document:write_audit"},
         "ModelCard": {MARKDOWN: "model_card:card_markdown"},
         "ModelContrasts": {
             PLOT: "contrasts:plot_model_contrasts",
@@ -52,7 +54,9 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             PLOT: "contrasts:plot_result_contrasts",
             TABLE: "contrasts:result_contrasts_table",
         },
-        "StudyResult": {PAGE: "study_document:write_study"},
+        "SourceImage": {HTML: "notebook:image_html"},
+        "SourceSet": {HTML: "notebook:images_html"},
+        "StudyResult": {HTML: "notebook:study_html", PAGE: "study_document:write_study"},
         "SymmetryErrors": {TABLE: "symmetry:symmetry_table"},
         "TrendTest": {PLOT: "trends:plot_trend_test", TABLE: "trends:trend_table"},
         "RandomisationResult": {PLOT: "audit_figures:plot_randomisation"},
@@ -69,7 +73,7 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 def presenter_of(result: object, what: str) -> Callable[..., Any]:
     """The function of the report that shows a result, which it takes first.
 
-    ``what`` is ``plot``, ``table``, ``page`` or ``markdown``. The result is of a class that :data:`PRESENTERS`
+    ``what`` is ``plot``, ``table``, ``page``, ``markdown`` or ``html``. The result is of a class that :data:`PRESENTERS`
     names, or of one derived from it; any other is a mistake in its class, and a LookupError.
     """
     for cls in type(result).__mro__:
@@ -128,9 +132,11 @@ def latex_of(table: object, *, caption: str | None = None, label: str | None = N
 
 
 def repr_html(self: object) -> str:
-    """The result's table as HTML, which notebooks show."""
-    text: str = _of_report("tables.text:render_html")(presenter_of(self, TABLE)(self))
-    return text
+    """What notebooks show at the end of a cell: small pictures and tables, or the result's table."""
+    if any(HTML in PRESENTERS.get(cls.__name__, {}) for cls in type(self).__mro__):
+        text: str = presenter_of(self, HTML)(self)
+        return text
+    return str(_of_report("tables.text:render_html")(presenter_of(self, TABLE)(self)))
 
 
 def write_report(self: object, folder: str | Path, **options: Any) -> Path:

@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-from attnxai.presenters import MARKDOWN, PAGE, PLOT, PRESENTERS, TABLE, presenter_of
+from attnxai.presenters import HTML, MARKDOWN, PAGE, PLOT, PRESENTERS, TABLE, presenter_of
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from attnxai.presenters import MARKDOWN, PAGE, PLOT, PRESENTERS, TABLE, presente
     [(name, what, place) for name, of in PRESENTERS.items() for what, place in of.items()],
 )
 def test_registered_functions_exist(name, what, place):
-    assert what in {PLOT, TABLE, PAGE, MARKDOWN}
+    assert what in {PLOT, TABLE, PAGE, MARKDOWN, HTML}
     module, function = place.split(":")
     assert callable(getattr(importlib.import_module(f"attnxai.report.{module}"), function))
 
@@ -33,17 +33,21 @@ HOMES = {
     "AnnotatorAgreement": "attnxai.agreement.noise_ceiling.annotators",
     "ClassificationMetrics": "attnxai.classification.metrics",
     "ClassMeanMaps": "attnxai.audit.class_means",
+    "AnnotationSet": "attnxai.annotations.annotation_set",
     "Comparison": "attnxai.agreement.model_comparison.comparison",
     "EvidenceLocation": "attnxai.audit.evidence_location_result",
     "Faithfulness": "attnxai.audit.faithfulness_result",
     "MapAgreement": "attnxai.audit.between_maps",
     "NoiseStability": "attnxai.audit.stability",
+    "MapStack": "attnxai.explanations.stack",
     "ModelAudit": "attnxai.audit.audits",
     "ModelCard": "attnxai.models.cards",
     "ModelContrasts": "attnxai.agreement.model_comparison.contrast",
     "PowerPlan": "attnxai.planning.plan",
     "ResultContrasts": "attnxai.agreement.model_comparison.of_results",
     "RotationAudit": "attnxai.audit.rotations",
+    "SourceImage": "attnxai.data.images",
+    "SourceSet": "attnxai.data.images",
     "StudyResult": "attnxai.study.results",
     "SymmetryErrors": "attnxai.audit.equivariance_result",
     "TrendTest": "attnxai.agreement.model_comparison.trend",
@@ -55,6 +59,7 @@ METHODS = {
     TABLE: {"to_latex", "_repr_html_"},
     PAGE: {"write_report"},
     MARKDOWN: {"to_markdown"},
+    HTML: {"_repr_html_"},
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 
+from attnxai import presenters
 from attnxai.annotations.annotator_names import normalise_name
 from attnxai.annotations.shapes import Label, Limits, Shape
 from attnxai.data.short_repr import short_repr
@@ -192,6 +193,7 @@ class AnnotationSet:
     repeats: tuple[Annotation, ...] = ()
 
     __repr__ = short_repr
+    _repr_html_ = presenters.repr_html
 
     def __post_init__(self) -> None:
         if not self.annotations:

@@ -164,6 +164,7 @@ class ModelAudit:
     seed: int | None
 
     __repr__ = short_repr
+    _repr_html_ = presenters.repr_html
     write_report = presenters.write_report
 
     @property

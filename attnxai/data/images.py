@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from attnxai import presenters
 from attnxai.data.blanks import beyond_field, blank_values
 from attnxai.data.grid import PixelGrid
 from attnxai.data.image_notes import grouped_notes, note, noted_beam
@@ -107,6 +108,7 @@ class SourceImage:
     match_beam: bool = False
 
     __repr__ = short_repr
+    _repr_html_ = presenters.repr_html
 
     def __post_init__(self) -> None:
         source: object = self.source
@@ -205,6 +207,8 @@ class SourceSet(Sequence[SourceImage]):
 
     def __contains__(self, item: object) -> bool:
         return item in self._position if isinstance(item, str) else item in self._images
+
+    _repr_html_ = presenters.repr_html
 
     def __repr__(self) -> str:
         return f"SourceSet({len(self)} images from {self.origin or 'memory'})"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai import presenters
 from attnxai.data.grid import GridTransform
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AlignmentError
@@ -147,6 +148,7 @@ class MapStack:
     means: Mapping[str, tuple[str, ...]] | None = None
 
     __repr__ = short_repr
+    _repr_html_ = presenters.repr_html
 
     def __post_init__(self) -> None:
         n = len(self.sources)

@@ -83,6 +83,7 @@ class StudyResult:
     command: str = ""
 
     __repr__ = short_repr
+    _repr_html_ = presenters.repr_html
 
     write_report = presenters.write_report
 

@@ -151,6 +151,10 @@ def test_no_width_is_too_small(page, width):
 def test_a_print_keeps_everything(page, width):
     page.set_viewport_size({"width": width, "height": 1000})
     page.emulate_media(media="print")
+    closed = page.locator("details:not([open]):visible > :not(summary)").all()
+    assert len(closed) > 2
+    # by the style sheet alone
+    assert all((each.bounding_box() or {"height": 0})["height"] > 0 for each in closed)
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
     cut = page.evaluate(
@@ -160,6 +164,8 @@ def test_a_print_keeps_everything(page, width):
         width,
     )
     assert cut == []
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() > 2
     printed = page.pdf(format="A4" if width == A4_WIDTH else "Letter", print_background=False)
     n_pages = len(re.findall(rb"/Type\s*/Page\b", printed))
     assert 4 <= n_pages <= 16

@@ -53,6 +53,7 @@ class Comparison:
     contrasts: tuple[ResultContrasts, ...] = ()
 
     __repr__ = short_repr
+    _repr_html_ = presenters.repr_html
 
     write_report = presenters.write_report
 
