@@ -59,7 +59,7 @@ LINKS: Mapping[str, tuple[Link, ...]] = {
     "--merge-spellings": (
         ("for one", "../../explanation/annotators.md#spellings-of-a-name"),
     ),
-    "--label-of": (("Label", "../annotations.md#ds9-regions"),),
+    "--label-of": (("Label", "../annotations.md#annotators-labels-and-sources"),),
     "--format": (("Format", "../annotations.md"),),
     "--to": (("Format", "../annotations.md"),),
     "annotations check --table": (("what was found", "../../explanation/annotators.md#columns-of-the-checks"),),
