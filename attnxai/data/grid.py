@@ -197,9 +197,10 @@ class PixelGrid:
         """
         if self.wcs is None:
             return None
-        from attnxai.data.sky import pixel_direction
+        from attnxai.data.sky import pixel_directions
 
-        return tuple(pixel_direction(self.wcs, *self.middle, angle) for angle in (0.0, 90.0))  # type: ignore[return-value]
+        north, east = pixel_directions(self.wcs, *self.middle, [0.0, 90.0])
+        return north, east
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,28 +64,26 @@ def offset_to_pixel(
     distance_arcsec: ArrayLike,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Pixel coordinates of the points at an angle from north through east and a distance."""
-    import astropy.units as u
-    from astropy.coordinates import SkyCoord
-
-    centre = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs")
-    points = centre.directional_offset_by(
-        np.asarray(position_angle_deg) * u.deg, np.asarray(distance_arcsec) * u.arcsec
+    # as SkyCoord.directional_offset_by, whose objects take most of the time of a report's panels
+    latitude, angle = np.radians(dec_deg), np.radians(position_angle_deg)
+    distance = np.radians(np.asarray(distance_arcsec, dtype=np.float64) / 3600.0)
+    along, across = np.cos(distance), np.sin(distance)
+    sine = np.sin(latitude) * along + np.cos(latitude) * across * np.cos(angle)
+    turned = np.arctan2(across * np.sin(angle) * np.cos(latitude), along - np.sin(latitude) * sine)
+    return sky_to_pixel(
+        wcs, np.asarray(ra_deg) + np.degrees(turned), np.degrees(np.arcsin(np.clip(sine, -1, 1)))
     )
-    return sky_to_pixel(wcs, points.ra.deg, points.dec.deg)
 
 
-def pixel_direction(wcs: WCS, x: float, y: float, position_angle_deg: float) -> NDArray[np.float64]:
-    """Unit vector (x, y) in pixels towards a position angle, at pixel (x, y)."""
+def pixel_directions(
+    wcs: WCS, x: float, y: float, position_angles_deg: ArrayLike
+) -> NDArray[np.float64]:
+    """Unit vectors (x, y) in pixels towards position angles, a row for each, at pixel (x, y)."""
     ra, dec = pixel_to_sky(wcs, x, y)
-    ends_x, ends_y = offset_to_pixel(
-        wcs,
-        float(ra),
-        float(dec),
-        [position_angle_deg, position_angle_deg + 180.0],
-        _PROBE_ARCSEC,
-    )
-    vector = np.array([ends_x[0] - ends_x[1], ends_y[0] - ends_y[1]])
-    return np.asarray(vector / np.hypot(*vector))
+    angles = np.add.outer([0.0, 180.0], np.asarray(position_angles_deg, dtype=np.float64))
+    ends = np.array(offset_to_pixel(wcs, float(ra), float(dec), angles, _PROBE_ARCSEC))
+    vectors = (ends[:, 0] - ends[:, 1]).T
+    return np.asarray(vectors / np.hypot(*vectors.T)[:, None])
 
 
 def pixel_matrix(wcs: WCS, x: float, y: float) -> NDArray[np.float64]:

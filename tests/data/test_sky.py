@@ -8,7 +8,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from attnxai.data.grid import PixelGrid
-from attnxai.data.sky import offset_to_pixel, pixel_direction, pixel_to_sky, sky_to_pixel
+from attnxai.data.sky import offset_to_pixel, pixel_directions, pixel_to_sky, sky_to_pixel
 from tests.data.skies import DEC, RA, SKIES, make_wcs
 
 SHAPE = (61, 81)
@@ -58,7 +58,7 @@ def test_offset_has_the_distance_and_angle_asked_for(wcs: Any) -> None:
 
 @pytest.mark.parametrize("angle", [0.0, 35.0, 90.0, 200.0])
 def test_direction_agrees_with_astropy(wcs: Any, angle: float) -> None:
-    vector = pixel_direction(wcs, 20.0, 45.0, angle)
+    (vector,) = pixel_directions(wcs, 20.0, 45.0, [angle])
     start = wcs.pixel_to_world(20.0, 45.0).icrs
     end = start.directional_offset_by(angle * u.deg, 1 * u.arcsec)
     expected = np.array(wcs.world_to_pixel(end)) - [20.0, 45.0]

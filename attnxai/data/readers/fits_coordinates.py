@@ -229,7 +229,7 @@ def _check_place(cards: Cards, wcs: WCS, shape: tuple[int, int]) -> None:
     """Refuse pixels of absurd size, and an image whose centre is nowhere on the sky."""
     from astropy.wcs.utils import proj_plane_pixel_scales
 
-    from attnxai.data.sky import pixel_direction, pixel_to_sky
+    from attnxai.data.sky import pixel_directions, pixel_to_sky
 
     def named(axis: int) -> str:
         names = (f"CDELT{axis}", f"CD{axis}_{axis}", f"CD1_{axis}", f"PC{axis}_{axis}", "CTYPE1")
@@ -255,7 +255,7 @@ def _check_place(cards: Cards, wcs: WCS, shape: tuple[int, int]) -> None:
         warnings.simplefilter("ignore")
         centre = (shape[1] - 1) / 2, (shape[0] - 1) / 2
         place = np.array(pixel_to_sky(wcs, *centre))
-        north = pixel_direction(wcs, *centre, 0.0) if wcs.sip is not None else np.zeros(2)
+        north = pixel_directions(wcs, *centre, [0.0]) if wcs.sip is not None else np.zeros(2)
     if not np.isfinite(place).all():
         raise cards.refuse(
             "CRPIX1", reason="its centre lies nowhere on the sky; correct CRPIX and CRVAL"
