@@ -22,7 +22,7 @@ from attnxai.cli.console import (
     typed_command,
 )
 from attnxai.cli.endings import command
-from attnxai.cli.help import ANNOTATIONS, INPUTS, MAPS, STATISTICS
+from attnxai.cli.help import ANNOTATIONS, INPUTS, MAPS, OUTPUT, STATISTICS
 from attnxai.cli.map_files import MapFiles, check_given
 from attnxai.cli.networks import Networks
 from attnxai.cli.options import flag, option, output_option
@@ -93,6 +93,15 @@ def compare(
         ),
     ] = None,
     overwrite: options.OverwriteOption = False,
+    figures: Annotated[
+        str,
+        option(
+            "Figures of the report: pdf, as PDF and PNG; or png, as PNG alone, which is faster.",
+            OUTPUT,
+            "FORMAT",
+            choices=lambda: ("pdf", "png"),
+        ),
+    ] = "pdf",
     explain: options.ExplainOption = None,
     target: options.TargetOption = None,
     audit: Annotated[
@@ -222,6 +231,7 @@ def compare(
         from attnxai.models.zoo import named_models
         from attnxai.report.content import location_of
         from attnxai.report.document import write_report
+        from attnxai.report.style import check_figures
         from attnxai.report.terminal import print_report
 
     settings = ComparisonSettings(
@@ -235,6 +245,7 @@ def compare(
         n_permutations=n_permutations,
         n_bootstrap=n_bootstrap,
     )
+    check_figures(figures := figures.lower())
     check_given(model, maps, split=split, field=field, explain=explain, target=target, audit=audit)
     labels = parse_labels(options.listed(label or ()) or None)
     with (
@@ -302,6 +313,7 @@ def compare(
                     for result in comparison.results
                 },
                 audits=networks.further_audits(sources, begin),
+                figures=figures,
                 on_step=begin("Report"),
             )
         print_report(comparison.results, verdict, details)

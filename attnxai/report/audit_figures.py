@@ -178,8 +178,14 @@ def plot_randomisation(
     return ax
 
 
+def _as_percentage(share: float, _: int) -> str:
+    return f"{100 * share:g} %"
+
+
 def draw_curves(figure: Any, result: Faithfulness, quantity: str = PROBABILITY) -> None:
     """Draw mean curves over sources, one panel per test; ``quantity`` is ``probability`` or ``score``."""
+    from matplotlib.ticker import FuncFormatter
+
     panels = np.atleast_1d(figure.subplots(1, len(result.tests), sharey=True))
     styles: dict[str, dict[str, Any]] = {
         name: {"color": colour, "marker": marker, "ms": 3, "markevery": 0.1}
@@ -198,7 +204,7 @@ def draw_curves(figure: Any, result: Faithfulness, quantity: str = PROBABILITY) 
                 panel.plot(result.fractions, values, label=order, **styles[order])
         panel.set_xscale("log")
         # powers of ten would need the mathematical text that paper_style turns off
-        panel.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+        panel.xaxis.set_major_formatter(FuncFormatter(_as_percentage))
         panel.set_title(TITLES[test], loc="left")
         done = "restored" if test == INSERTION else "replaced"
         panel.set_xlabel(f"pixels {done}")
@@ -296,5 +302,4 @@ def _draw_result(name: str, found: Any, folder: Path) -> FigureText | None:
         name=name,
         caption=say(f"audit.figure.{kind}"),
         alternative=found.summary().replace("\n", " "),
-        one_column=drawing.n_panels == 1,
     )

@@ -47,7 +47,7 @@ from attnxai.report.source_table import (
     source_headings,
     source_rows,
 )
-from attnxai.report.style import CONTOUR_COLOUR
+from attnxai.report.style import CONTOUR_COLOUR, figures_as
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.tables.agreement import annotators_table
 from attnxai.report.tables.latex import escape
@@ -80,6 +80,7 @@ def write_report(
     command: str = "",
     locations: Mapping[str, EvidenceLocation] | None = None,
     audits: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+    figures: str = "pdf",
     overwrite: bool = False,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Verdict:
@@ -103,6 +104,8 @@ def write_report(
     audits : mapping of str to mapping, optional
         Records of further audits (:meth:`attnxai.audit.ModelAudit.to_record`), by the name of the model and that of
         the audit.
+    figures : {"pdf", "png"}
+        Figures as PDF and PNG, or as PNG alone, which takes half the time.
     overwrite : bool
         Replace the files of a report that lies there; other files stay.
     on_step : callable, optional
@@ -116,8 +119,8 @@ def write_report(
     Raises
     ------
     OptionError
-        If the folder holds other files than a report, or a report that should not be replaced, or a result
-        does not carry what the page shows.
+        If the folder holds other files than a report, or a report that should not be replaced, a result
+        does not carry what the page shows, or ``figures`` is neither.
     OutputError
         If the report cannot be written, as when a disk is full.
 
@@ -136,13 +139,14 @@ def write_report(
         locations=locations,
         audits=audits,
     )
-    return write_content(content, folder, overwrite=overwrite, on_step=on_step)
+    return write_content(content, folder, figures=figures, overwrite=overwrite, on_step=on_step)
 
 
 def write_content(
     content: ReportContent,
     folder: str | Path | OutputFolder,
     *,
+    figures: str = "pdf",
     overwrite: bool = False,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Verdict:
@@ -160,22 +164,23 @@ def write_content(
     )
     # made once, for the page and for files beside it
     panels = functools.cache(lambda: _panels(content))
-    write_results(
-        folder,
-        what="report",
-        template="report.html",
-        drawers=_drawers(content),
-        files=lambda: {
-            "per_source.csv": per_source_table(content),
-            "summary.json": summarise(content, verdict),
-            "agreement.tex": _latex(content),
-            **methods_text(content).files(),
-            **panels().files,
-        },
-        values=lambda: page_values(content, verdict, panels()),
-        overwrite=overwrite,
-        on_step=on_step,
-    )
+    with figures_as(figures):
+        write_results(
+            folder,
+            what="report",
+            template="report.html",
+            drawers=_drawers(content),
+            files=lambda: {
+                "per_source.csv": per_source_table(content),
+                "summary.json": summarise(content, verdict),
+                "agreement.tex": _latex(content),
+                **methods_text(content).files(),
+                **panels().files,
+            },
+            values=lambda: page_values(content, verdict, panels()),
+            overwrite=overwrite,
+            on_step=on_step,
+        )
     return verdict
 
 

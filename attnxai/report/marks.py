@@ -11,7 +11,7 @@ from attnxai.annotations.annotation_set import Operation
 from attnxai.annotations.pixel_shapes import place_all
 from attnxai.report.figures.fitting import place_legend
 from attnxai.report.sky_view import SkyView, outline
-from attnxai.report.style import ANNOTATOR_COLOURS, LABEL_STYLES, colours_of
+from attnxai.report.style import ANNOTATOR_COLOURS, ANNOTATOR_WIDTHS, LABEL_STYLES, colours_of
 
 if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
@@ -57,19 +57,21 @@ def outlines_of(
 
 
 def draw_outlines(ax: Any, outlines: Outlines, *, scale: float = 1.0, size: float = 5.0) -> None:
-    """Draw marks, with a colour for each annotator and a line or marker, of ``size`` points, for each label.
+    """Draw marks, with a colour and a width for each annotator and a line or marker, of ``size`` points, for each label.
 
     What is subtracted is hatched.
     """
     colours = colours_of(list(outlines), ANNOTATOR_COLOURS)
+    widths = colours_of(list(outlines), ANNOTATOR_WIDTHS)
     for annotator, marks in outlines.items():
+        width = widths[annotator]
         for label, x, y, closed, is_subtracted in marks:
             marker, line = LABEL_STYLES[label]
             style = {
                 "color": colours[annotator],
                 "ms": size,
-                "mew": size / 5,
-                "lw": 0.4 + size / 10,
+                "mew": width * size / 5,
+                "lw": width * (0.4 + size / 10),
             }
             if len(x) == 1:
                 ax.plot(x * scale, y * scale, marker=marker, ls="", **style)
@@ -83,7 +85,7 @@ def draw_outlines(ax: Any, outlines: Outlines, *, scale: float = 1.0, size: floa
 def draw_legend(
     figure: Any, annotators: Sequence[str], outlines: Sequence[Outlines], first: Iterable[Any] = ()
 ) -> None:
-    """Below a figure: colours of the annotators; markers and lines of the labels, as far as they are drawn.
+    """Below a figure: colours and widths of the annotators; markers and lines of the labels, as far as they are drawn.
 
     ``first`` are handles that stand before these.
     """
@@ -92,7 +94,11 @@ def draw_legend(
 
     colours = colours_of(annotators, ANNOTATOR_COLOURS)
     handles = [*first]
-    handles += [Line2D([], [], color=colours[name], lw=3.0, label=name) for name in annotators]
+    widths = colours_of(annotators, ANNOTATOR_WIDTHS)
+    handles += [
+        Line2D([], [], color=colours[name], lw=2.2 * widths[name], label=name)
+        for name in annotators
+    ]
     for label, (points, lines) in drawn_labels(outlines).items():
         marker, line = LABEL_STYLES[label]
         mark = Line2D([], [], color="white", lw=0.9, ms=5, mew=1.0, label=label)

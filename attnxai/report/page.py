@@ -112,7 +112,10 @@ def render_page(
     )
     environment.filters["table"] = _table
     shown = {name: data_url((pictures / f"{name}.png").read_bytes()) for name in figures}
-    return environment.get_template(template).render(figures=figures, pictures=shown, **values)
+    every = {path.name for path in pictures.iterdir()}
+    return environment.get_template(template).render(
+        figures=figures, pictures=shown, figure_names=every, **values
+    )
 
 
 def _table(table: Table) -> Markup:

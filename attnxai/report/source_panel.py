@@ -153,8 +153,11 @@ class SourcePanel:
             axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 6, 10]))
         if self.view.known:
             # east is left: offsets in right ascension grow to the left
-            ax.xaxis.set_major_formatter(
-                FuncFormatter(lambda value, _: f"{0.0 - value:g}".replace("-", "\u2212"))
-            )
+            ax.xaxis.set_major_formatter(FuncFormatter(_to_the_left))
         if left:
             ax.set_ylabel("arcsec")
+
+
+def _to_the_left(value: float, _: int) -> str:
+    """The number of a tick on an axis that grows to the left."""
+    return f"{0.0 - value:g}".replace("-", "\N{MINUS SIGN}")

@@ -118,8 +118,6 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
     if not summary.times:
         return None
     groups = summary.groups
-    passes = PASSES_A_PUBLISHED_EPOCH
-    scales = (lambda x: x / passes, lambda x: x * passes)
     for figure in saved_widths(folder, "epochs", 24 + 8 * len(groups), parse_math=True):
         ax = figure.add_subplot()
         for row, group in enumerate(groups):
@@ -149,7 +147,7 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
         ax.set_yticks(range(len(groups)), groups)
         ax.set_xlabel("epochs until the reference loss (passes over the training images)")
         whole_ticks(ax.xaxis)
-        top = ax.secondary_xaxis("top", functions=scales)
+        top = ax.secondary_xaxis("top", functions=(_published, _passes))
         top.set_xlabel("published epochs (16 passes)")
         fit_axis_label(figure, ax)
     return FigureText(
@@ -160,8 +158,15 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
             f"{_seeds(summary)}{_interval_phrase(summary)}."
         ),
         alternative=_in_words(summary, EPOCHS),
-        one_column=True,
     )
+
+
+def _published(passes: Any) -> Any:
+    return passes / PASSES_A_PUBLISHED_EPOCH
+
+
+def _passes(published: Any) -> Any:
+    return published * PASSES_A_PUBLISHED_EPOCH
 
 
 def _note(ax: Any, text: str, at: tuple[float, float], **look: Any) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.wording import unknown_name
+from attnxai.errors import OptionError
 from attnxai.jobs.files import write_file
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ ORANGE, VERMILION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
 DARK, GREY, PALE = "#4D4D4D", "#767676", "#999999"
 CONTOUR_COLOUR = YELLOW
 ANNOTATOR_COLOURS = (SKY, ORANGE, GREEN, PURPLE, VERMILION, BLUE)
+ANNOTATOR_WIDTHS = (1.0, 1.8, 0.6)
+"""Widths of the lines of annotators relative to the usual one, by which they are distinguished in grey."""
 CLASS_COLOURS = (VERMILION, BLUE, GREEN, PURPLE)
 CLASS_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 MODEL_COLOURS = (
@@ -137,9 +142,33 @@ def thin_ticks(axis: Any, most: int) -> None:
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10], min_n_ticks=2))
 
 
+FIGURES = ("pdf", "png")
+"""What reports may hold: figures as PDF and PNG, or as PNG alone, which takes half the time."""
+_FIGURES: ContextVar[str] = ContextVar("figures", default="pdf")
+
+
+def check_figures(figures: str) -> str:
+    """One of :data:`FIGURES`; an OptionError says so otherwise."""
+    if figures not in FIGURES:
+        raise OptionError(unknown_name("format of figures", figures, FIGURES, "formats"))
+    return figures
+
+
+@contextlib.contextmanager
+def figures_as(figures: str) -> Iterator[None]:
+    """Write the figures of a block as PDF and PNG, or as PNG alone."""
+    token = _FIGURES.set(check_figures(figures))
+    try:
+        yield
+    finally:
+        _FIGURES.reset(token)
+
+
 def save_figure(figure: Any, folder: Path, name: str) -> None:
     """Write a figure as PNG (300 dpi) and PDF (vectors), without dates in the files."""
     figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+    if _FIGURES.get() == "png":
+        return
     figure.set_layout_engine("none")  # as it is now: to lay out once more takes as long as to draw
     figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
 

@@ -188,6 +188,10 @@ def test_sources_that_do_not_overlap(sample):
         (["--output", "mine.csv"], "is a file"),
         (["--output", "mine.csv/report"], "mine.csv is not a folder that can be written to"),
         (["--null", "shuffle"], "unknown null 'shuffle'"),
+        (
+            ["--figures", "svg"],
+            "unknown format of figures 'svg'; known formats are pdf, png",
+        ),
         (["--consensus", "most"], "unknown consensus 'most'; known rules are union, majority"),
         (
             ["--alternative", "more"],

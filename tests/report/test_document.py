@@ -442,3 +442,15 @@ def test_the_terminal_shows_a_line_for_every_map(written):
     for edge in ("lower", "upper"):
         shown = with_interval(getattr(ceiling, edge))
         assert any(line.split() == ["noise", "ceiling,", edge, *shown.split()] for line in lines)
+
+
+def test_figures_may_be_png_alone(tmp_path, written):
+    _, content = written
+    write_content(content, tmp_path / "out", figures="png")
+    names = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
+    assert names == {f"{name}.png" for name in FIGURES}
+    links = [link for link in Page(tmp_path / "out").links if link.startswith("figures/")]
+    assert {link.removeprefix("figures/") for link in links} == names
+    with pytest.raises(OptionError, match="unknown format of figures 'svg'"):
+        write_content(content, tmp_path / "other", figures="svg")
+    assert not (tmp_path / "other").exists()

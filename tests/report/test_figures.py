@@ -75,7 +75,6 @@ def legend_of(figure):
 def test_files_are_named_after_the_text(one, tmp_path):
     text = draw_agreement([one], tmp_path)
     assert text.name == "agreement"
-    assert text.one_column
     assert {path.name for path in tmp_path.iterdir()} == {
         f"agreement{width}.{kind}" for width in ("", "_one_column") for kind in ("png", "pdf")
     }

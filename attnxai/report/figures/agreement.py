@@ -64,7 +64,6 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
         name="agreement",
         caption=" ".join(part for part in parts if part),
         alternative=agreement_in_words(results, metric),
-        one_column=True,
     )
 
 

@@ -85,7 +85,6 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
             intervals=_intervals(list(estimates.values())),
         ),
         alternative=_in_words(metric, estimates, mean),
-        one_column=True,
     )
 
 

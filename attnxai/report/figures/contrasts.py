@@ -71,7 +71,6 @@ def draw_contrasts(contrasts: ResultContrasts, folder: Path) -> FigureText:
                 for name, pairs in by_map.items()
             )
         ),
-        one_column=len(panels) == 1,
     )
 
 

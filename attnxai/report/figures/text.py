@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FigureText:
-    """Name of a figure's files, its caption and alternative text, and whether it is there as one column too."""
+    """Name of a figure's files, its caption and alternative text."""
 
     name: str
     caption: str
     alternative: str
-    one_column: bool = False
 
 
 def shown_estimates(results: Sequence[AgreementResult], metric: str) -> list[Estimate]:
