@@ -16,6 +16,7 @@ from attnxai.report.style import (
     LINE_STYLES,
     MAP_COLOURS,
     MM,
+    ONE_COLUMN,
     TWO_COLUMNS,
     colours_of,
     new_axes,
@@ -88,14 +89,15 @@ def class_means_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str
     classes = results[0].classes
     with paper_style():
         height = (62 * len(classes) + 14) * MM
-        figure: Figure = new_figure(min(TWO_COLUMNS, 78 * MM * len(results)), height)
+        figure: Figure = new_figure(min(TWO_COLUMNS, ONE_COLUMN * len(results)), height)
         panels = figure.subplots(len(classes), len(results), squeeze=False)
         _label_axes(panels)
         for column, (result, layer) in enumerate(zip(results, chosen, strict=True)):
             image = _draw_classes(panels[:, column], result, layer, before=f"{result.model_name}: ")
             group = f", {result.group}" if result.group not in {"", result.model_name} else ""
             bar = figure.colorbar(image, ax=list(panels[:, column]), location="bottom", shrink=0.8)
-            bar.set_label(f"{result.model_name}{group}: class mean of {map_in_sentence(layer)}")
+            name = shortened(result.model_name, 28)
+            bar.set_label(f"{name}{group}: class mean of {map_in_sentence(layer)}")
             fit_label(bar.ax.xaxis.label, figure.bbox.width / len(results))
         fit_titles(figure, list(panels.flat))
     return figure

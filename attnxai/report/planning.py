@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attnxai.data.wording import counted
 from attnxai.report.figures.fitting import add_legend
 from attnxai.report.page import write_files
-from attnxai.report.style import CLASS_MARKERS, MODEL_COLOURS, new_axes, saved_figure
+from attnxai.report.style import CLASS_MARKERS, GREY, MODEL_COLOURS, new_axes, saved_figure
 from attnxai.report.tables.table import (
     Limit,
     Table,
@@ -91,7 +91,9 @@ def plot_power(plan: PowerPlan, *, ax: Any = None) -> Any:
         ax.fill_between(x, lows, highs, color=line.get_color(), alpha=0.2, lw=0)
         if plan.effect_low is not None:
             low = [d.power_at_low_effect for d in designs]
-            ax.plot(x, low, color=line.get_color(), ls="--", lw=0.8)
+            ax.plot(x, low, **_beside(line, "--"))
+    if plan.effect_low is not None:
+        ax.plot([], [], color=GREY, ls="--", lw=0.8, label="at the lower end of the effect")
     ax.axhline(plan.wanted, color="#666666", lw=0.8, ls=":")
     ax.set_ylim(0, 1.02)
     ax.set_ylabel("power")
@@ -102,7 +104,7 @@ def plot_power(plan: PowerPlan, *, ax: Any = None) -> Any:
 def plot_precision(plan: PowerPlan, *, ax: Any = None) -> Any:
     """Draw the half-width of the interval against the number of sources.
 
-    Full lines are about these annotators, broken ones about other annotators too.
+    Full lines are about these annotators, dash-dotted ones about other annotators too.
     """
     ax = new_axes(ax)
     for k, look in _looks(plan):
@@ -110,7 +112,8 @@ def plot_precision(plan: PowerPlan, *, ax: Any = None) -> Any:
         x = [d.n_sources for d in designs]
         (line,) = ax.plot(x, [d.half_width for d in designs], **look)
         others = [d.half_width_others for d in designs]
-        ax.plot(x, others, color=line.get_color(), ls="--", lw=0.8)
+        ax.plot(x, others, **_beside(line, "-."))
+    ax.plot([], [], color=GREY, ls="-.", lw=0.8, label="about other annotators too")
     ax.set_ylim(bottom=0)
     ax.set_ylabel("half-width of the 95 % interval")
     _number_sources(plan, ax)
@@ -127,6 +130,12 @@ def _looks(plan: PowerPlan) -> Iterator[tuple[int, dict[str, Any]]]:
         strict=False,
     ):
         yield k, {"color": colour, "marker": marker, "ms": 3.5, "label": counted(k, "annotator")}
+
+
+def _beside(line: Any, style: str) -> dict[str, Any]:
+    """The look of a line that belongs to another, with its colour and its marker, open."""
+    look = {"color": line.get_color(), "marker": line.get_marker(), "ms": 3.0}
+    return look | {"mfc": "white", "mew": 0.6, "ls": style, "lw": 0.8}
 
 
 def _number_sources(plan: PowerPlan, ax: Any) -> None:
@@ -153,7 +162,7 @@ def draw_plan(made: PowerPlan, folder: Path) -> None:
         axes = figure.subplots(1, 2)
         plot_power(made, ax=axes[0])
         plot_precision(made, ax=axes[1])
-        add_legend(figure, axes[1])
+        add_legend(figure, *axes)
         axes[1].get_legend().remove()
 
 

@@ -213,7 +213,7 @@ def test_figures_show_the_numbers_of_the_frame():
     assert list(frame["n_sources"]) == [20, 40, 20, 40]
     left, right = Figure().subplots(1, 2)
     assert made.plot(left) is left
-    assert len(left.lines) == 2 * 2 + 1
+    assert len(left.lines) == 2 * 2 + 2
     np.testing.assert_array_equal(left.lines[0].get_ydata(), frame["power"][:2])
     plot_precision(made, ax=right)
     np.testing.assert_array_equal(right.lines[2].get_ydata(), frame["half_width"][2:])
