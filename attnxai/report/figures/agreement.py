@@ -22,7 +22,7 @@ from attnxai.report.figures.text import (
     sources_phrase,
 )
 from attnxai.report.sentences.say import say
-from attnxai.report.style import saved_figure, saved_widths, thin_ticks
+from attnxai.report.style import ONE_COLUMN, saved_figure, saved_widths, thin_ticks
 from attnxai.report.wording import mean_word
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
     height = 11 + (_row_height(n_rows, 5.2, 4.3) + 1.0 * n_further) * n_rows
     for figure in saved_widths(folder, "agreement", height):
         ax = figure.add_subplot()
-        plot_agreement(results, metric, ax=ax, legend=False)
+        # in one column intervals are short
+        size = 5.0 if figure.get_figwidth() > ONE_COLUMN else 3.5
+        plot_agreement(results, metric, ax=ax, legend=False, marker_size=size)
         add_legend(figure, ax)
         fit_rows(figure, [ax])
         fit_headings(figure, [ax])
