@@ -27,8 +27,8 @@ from attnxai.annotations.shapes import Frame, Label, ShapeKind
 from attnxai.annotations.table_columns import COLUMNS
 from attnxai.audit import AUDITS
 from attnxai.audit.evidence_location_statistics import locate_evidence
+from attnxai.cli.documentation import EVERY, page_of, pages_with_options
 from attnxai.cli.documentation import commands as command_parameters
-from attnxai.cli.documentation import page_of, pages_with_options
 from attnxai.cli.option_notes import LINKS, REFUSED
 from attnxai.data.wording import listed
 from attnxai.errors import AnnotationError, ImageError, OptionError
@@ -93,7 +93,8 @@ def sections_of(command: str) -> dict[str, str]:
     text = path.read_text(encoding="utf-8").partition(f"<!-- options {command}:begin -->")[2]
     own = text.partition(f"<!-- options {command}:end -->")[0]
     found = {"": own}
-    for target, names in re.findall(r"^- \[[^\]]+\]\(([^)]+)\): (.+)$", own, re.MULTILINE):
+    links = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): (.+)$", own, re.MULTILINE)
+    for target, names in [*links, (EVERY, "`--plugin` `--quiet` `-q` `--verbose` `-v`")]:
         file, _, section = target.partition("#")
         title = section.replace("-", " ").capitalize()
         linked = (path.parent / file).read_text(encoding="utf-8")

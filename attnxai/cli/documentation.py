@@ -40,6 +40,7 @@ def names_of(options: Callable[..., None]) -> tuple[str, ...]:
     return tuple(inspect.signature(options).parameters)
 
 
+EVERY = "index.md#options-of-every-command"
 _SEVERAL = (
     "explain",
     "target",
@@ -56,7 +57,7 @@ SHARED: dict[str, tuple[str, tuple[str, ...]]] = {
     "index.md#options-for-annotations": ("compare", names_of(annotation_options)),
     "index.md#options-of-several-commands": ("compare", (*_SEVERAL, "threads", "device")),
     "train.md#options-of-training": ("train", names_of(training_options)),
-    "index.md#options-of-every-command": ("compare", names_of(in_every_command)),
+    EVERY: ("compare", names_of(in_every_command)),
 }
 _VALUES = {
     "FILE": "file",
@@ -139,10 +140,11 @@ def options_markdown(name: str, command: Documented) -> str:
                 shared.setdefault(target, []).append(_names(left.pop(one)))
     for group, members in groups_of(left.values()).items():
         lines += [f"**{group}**", "", _table(members, command, name), ""]
+    shared.pop(EVERY)  # which nobody looks for here
     listed = [
         f"- [{_title(target)}]({target}): {', '.join(names)}" for target, names in shared.items()
     ]
-    return "\n".join([*lines, "**Described elsewhere**", "", *listed])
+    return "\n".join([*lines, *(["**Described elsewhere**", "", *listed] if listed else [])])
 
 
 def _row(parameter: Any) -> tuple[Any, ...]:
