@@ -91,9 +91,9 @@ LINKS: Mapping[str, tuple[Link, ...]] = {
 """Words of the help that are links, with the pages that they lead to."""
 
 REFUSED: Mapping[str, str] = {
-    "--model": "a file that is no model, or a name that neither ships nor is registered; the closest is named",
+    "--model": "a file that is not a model, or a name that neither ships nor is registered; the closest is named",
     "plan --model": "a name that the pilot lacks; those it has are named",
-    "compare --model": "a file that is no model, or one given twice (name each once)",
+    "compare --model": "a file that is not a model, or one given twice (name each once)",
     "--images": "a path that does not exist, or a folder without images",
     "--data-dir": "a folder without MiraBest (`attnxai data fetch mirabest` fetches it)",
     "compare --annotations": "files of which any line cannot be used; all faults are listed by line and column",
