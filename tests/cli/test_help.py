@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from attnxai.cli.documentation import commands
 from tests.cli.program import attnxai, refused
 
 
@@ -35,6 +36,14 @@ def test_options_of_compare_stand_in_the_group_of_what_they_are_about():
         *("--annotator", "--label-of", "--annotator-of", "--annotator-from", "--format"),
     ]
     assert groups["Maps"] == ["--explain", "--target", "--audit"]
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_help_fits_80_columns_and_speaks_of_limits_in_words(command):
+    shown = attnxai(*command.split(), "--help", check=0, width=80).stdout
+    assert f"{command} [OPTIONS]" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert not re.search(r"[<>]|x<=|_names\}", shown)
 
 
 @pytest.mark.parametrize(
