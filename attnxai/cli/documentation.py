@@ -30,7 +30,6 @@ from attnxai.cli.options import reading_options
 from attnxai.cli.training_options import training_options
 from attnxai.errors import OptionError
 from attnxai.report.documentation import with_part
-from attnxai.report.tables.text import markdown_rows
 
 FOLDER = "reference/commands"
 
@@ -163,13 +162,14 @@ def _title(target: str) -> str:
 
 
 def _table(parameters: Iterable[Any], command: Documented, name: str) -> str:
-    rows = []
+    # without padding: one option, one line of a diff
+    rows = [["Option", "Value", "Default", "Meaning"], 4 * ["---"]]
     for one in parameters:
         annotation, info = command.types[one.name]
         choices = _choices(annotation, info, one.metavar)
         value = _value(one, annotation, info)
         rows.append([_names(one), value, _default(one), _meaning(one, choices, name)])
-    return markdown_rows([["Option", "Value", "Default", "Meaning"], *rows])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _names(parameter: Any) -> str:
