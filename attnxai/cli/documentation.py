@@ -66,6 +66,7 @@ _VALUES = {
     "MODEL": "file or name",
     "NAME": "name",
     "CLASS": "name",
+    "FORMAT": "name",
     "WHERE": "name",
     "HDU": "integer or name",
     "MODULE": "file or module",
@@ -202,7 +203,8 @@ def _choices(annotation: Any, info: Any, metavar: str | None) -> list[str]:
     """Names that an option takes; a shell completes others by files too."""
     if issubclass(kind := _kind(annotation), enum.Enum):
         return [str(value) for value in kind]
-    return list(info.autocompletion("")) if info.autocompletion and metavar == "NAME" else []
+    completed = info.autocompletion and metavar in {"NAME", "FORMAT"}
+    return list(info.autocompletion("")) if completed else []
 
 
 def _default(parameter: Any) -> str:
