@@ -21,8 +21,6 @@ from attnxai.statistics.formats import format_number
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
-    from attnxai.annotations.annotation_set import AnnotationSet
-    from attnxai.data.images import SourceSet
     from attnxai.report.content import ModelPart, ReportContent
     from attnxai.report.tables.table import Table
 
@@ -59,10 +57,6 @@ def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
     """A row for every source, with a panel for every model that opens."""
     first, several = content.parts[0], len(content.parts) > 1
     limits = {part.name: _map_limits(part) for part in content.parts}
-    marks = {
-        source: dataclasses.replace(content.annotations, annotations=tuple(found))
-        for source, found in content.annotations.by_source().items()
-    }
     sources = dict.fromkeys(source for part in content.parts for source in part.result.sources)
     identifiers: set[str] = set()
     for source in sorted(sources):
@@ -80,9 +74,7 @@ def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
             "panels": [
                 {
                     "model": part.name,
-                    "svg": _pictures(
-                        marks[source], content.images, part, source, limits[part.name]
-                    ),
+                    "svg": _pictures(content, part, source, limits[part.name]),
                     "table": _details(part, source, part.name if several else "Map"),
                 }
                 for part in parts
@@ -110,15 +102,16 @@ def _map_limits(part: ModelPart) -> dict[str, tuple[float, float]]:
 
 
 def _pictures(
-    annotations: AnnotationSet,
-    images: SourceSet,
+    content: ReportContent,
     part: ModelPart,
     source: str,
     limits: Mapping[str, tuple[float, float]],
 ) -> str:
     """The pictures of a source, with the map of the verdict on the model first."""
     shown = shown_explanation(part.result)
-    panel = SourcePanel.of(source, shown, part.pairs, part.maps, annotations, images)
+    panel = SourcePanel.of(
+        source, shown, part.pairs, part.maps, content.annotations, content.images
+    )
     position = part.pairs.sources.index(source)
     panels = {
         name: dataclasses.replace(panel, attention=part.pairs.explanations[name][position])

@@ -28,8 +28,8 @@ ORANGE, VERMILION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
 DARK, GREY, PALE = "#4D4D4D", "#767676", "#999999"
 CONTOUR_COLOUR = YELLOW
 ANNOTATOR_COLOURS = (SKY, ORANGE, GREEN, PURPLE, VERMILION, BLUE)
-ANNOTATOR_WIDTHS = (1.0, 1.8, 0.6)
-"""Widths of the lines of annotators relative to the usual one, by which they are distinguished in grey."""
+ANNOTATOR_WIDTHS = (1.0, 1.6)
+"""Widths of the lines of annotators relative to the usual one: one and the next differ in grey, too."""
 CLASS_COLOURS = (VERMILION, BLUE, GREEN, PURPLE)
 CLASS_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 MODEL_COLOURS = (
