@@ -83,7 +83,7 @@ class SourcePanel:
     def radius_of_interest(self) -> float:
         """Half the side, in arcsec, of a square that holds all annotations and the strongest attention."""
         inside = self.attention[self.valid]
-        strongest = self.valid & (self.attention >= np.quantile(inside, CONTOUR_QUANTILES[1]))
+        strongest = self.valid & (self.attention >= np.quantile(inside, CONTOUR_QUANTILES[-1]))
         middle = (np.array(self.valid.shape) - 1) / 2
         marked = [
             float(np.abs(ends).max())

@@ -42,12 +42,12 @@ PAGE: dict[str, str] = {
         "and at the resolution of the map: an estimate with its interval, without a test."
     ),
     "page.audit": (
-        "Emission is what lies above the clip of the preprocessing, the ring what lies within {ring:.0} pixels of the "
-        "image of it, empty sky the rest. From a zone alone: the sums of features over the other zones are replaced by their mean over "
-        "these sources; nothing is fitted again. The area alone is what the mask of a zone tells, in the direction in "
-        "which it tells the classes. A map is on the source if its mean on emission is above its mean elsewhere; its "
-        "level is its median on empty sky. The audit fails where empty sky alone, or the level of a map, tells the class, "
-        "or most maps are higher on the source than elsewhere for one class, and lower for another."
+        "Emission: what lies above the clip of the preprocessing. Ring: what lies within {ring:.0} pixels of emission. Empty "
+        "sky: the rest. From a zone alone: the features of the other zones are replaced by their mean over these sources, "
+        "and nothing is fitted again. AUC of the area alone: how well the size of the zone tells the class. A map is on the "
+        "source if its mean on emission is above its mean elsewhere; its level is its median on empty sky. The audit fails "
+        "if empty sky alone, or the level of a map, tells the class, or if the maps of one class are mostly higher on the "
+        "source than elsewhere and those of another mostly lower."
     ),
     "page.surveys": (
         "Pixels of the network{models}: {scale}{beam}. Resampling: how many pixels of an image lie along the side of one of the "
