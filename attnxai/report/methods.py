@@ -254,9 +254,8 @@ def _networks(content: ReportContent) -> Iterator[str]:
         if model.get("architecture") and not model.get("code"):
             names.setdefault(str(model["architecture"]), []).append(str(model["name"]))
     for architecture, models in names.items():
-        key = f"methods.networks.{architecture}"
-        if key in METHODS:
-            yield say(key, models=listed(models), n=len(models))
+        if f"methods.networks.{architecture}" in METHODS:
+            yield say(f"methods.networks.{architecture}", models=listed(models), n=len(models))
 
 
 def _cited(explained: Mapping[str, Any]) -> str:
