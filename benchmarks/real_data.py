@@ -19,7 +19,7 @@ from attnxai.nulls import NULLS
 from attnxai.report.documentation import with_part
 from attnxai.report.tables.text import markdown_rows
 from attnxai.statistics.formats import (
-    decimals_of,
+    decimals_together,
     format_number,
     format_p,
     format_share,
@@ -64,26 +64,22 @@ def model_markdown(summary: Mapping[str, Any]) -> str:
     baselines = [name for name in names if name.startswith("brightness")]
     best = max(baselines, key=lambda name: records[name, "all"]["value"])
     head = ["Map", "NSS", "permuted within class", "p", "adjusted", *CLASSES, f"minus {best}"]
-    rows = [[*head, "ρ, partial"]]
-    for name in names:
-        record = records[name, "all"]
-        own = interval_of(record)
-        null = record["null_mean_within_strata"]
-        decimals = decimals_of(own)
-        rows.append(
-            [
-                name,
-                with_interval(own),
-                "" if null is None else format_number(null, 2 if decimals is None else decimals),
-                *(
-                    "" if record[key] is None else format_p(record[key])
-                    for key in ("p_within_strata", "p_adjusted")
-                ),
-                *(cell(records.get((name, class_name))) for class_name in CLASSES),
-                cell(record["difference"].get(best)),
-                cell(partial.get(name)),
-            ]
-        )
+    own = [interval_of(records[name, "all"]) for name in names]
+    decimals = decimals_together(own)
+    nulls = [records[name, "all"]["null_mean_within_strata"] for name in names]
+    columns = [
+        names,
+        [with_interval(i, decimals=n) for i, n in zip(own, decimals, strict=True)],
+        ["" if x is None else format_number(x, n) for x, n in zip(nulls, decimals, strict=True)],
+        *(
+            ["" if (p := records[name, "all"][key]) is None else format_p(p) for name in names]
+            for key in ("p_within_strata", "p_adjusted")
+        ),
+        *(column([records.get((name, class_name)) for name in names]) for class_name in CLASSES),
+        column([records[name, "all"]["difference"].get(best) for name in names]),
+        column([partial.get(name) for name in names]),
+    ]
+    rows = [[*head, "ρ, partial"], *map(list, zip(*columns, strict=True))]
     methods = {r["interval_method"] for r in records.values() if r["interval_method"]}
     table_of = (
         f"Accuracy: {accuracy}. NSS over the {n} {group} sources, with 95 % intervals "
@@ -100,13 +96,17 @@ def interval_of(record: Mapping[str, Any]) -> Interval:
     return Interval(value=value, low=low, high=high, n_units=record["n_sources"])
 
 
-def cell(record: Mapping[str, Any] | None) -> str:
-    """A value with its interval, or with the number of sources where these are too few for one."""
-    if record is None:
-        return ""
-    interval = interval_of(record)
-    text = with_interval(interval)
-    return text if interval.known else f"{text} (n = {interval.n_units})"
+def column(records: Sequence[Mapping[str, Any] | None]) -> list[str]:
+    """Values with their intervals, or with the number of sources where these are too few for one."""
+    intervals = [None if record is None else interval_of(record) for record in records]
+    cells = []
+    for interval, decimals in zip(intervals, decimals_together(intervals), strict=True):
+        if interval is None:
+            cells.append("")
+            continue
+        text = with_interval(interval, decimals=decimals)
+        cells.append(text if interval.known else f"{text} (n = {interval.n_units})")
+    return cells
 
 
 def models_markdown(summary: Mapping[str, Any]) -> str:

@@ -232,7 +232,7 @@ class SelfConsistency:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelAgreement:
-    """Agreement of all maps with the marks of one label, by the first metric, over the sources that hold the label.
+    """Agreement of all maps with the marks of one label, by every metric, over the sources that hold the label.
 
     Parameters
     ----------
@@ -243,23 +243,24 @@ class LabelAgreement:
     n_sources : int
         Sources of it that hold the label.
     estimates : tuple of Estimate
-        One for every map and baseline; empty without a source. P-values are adjusted over all labels and maps.
-    all_marks, minus_all_marks : mapping of str to Interval
-        For every map and baseline its agreement with all marks together over the same sources and annotators, and the
-        difference of the two.
+        One for every metric, and map or baseline; empty without a source. P-values are adjusted over all labels and
+        maps, for each metric by itself.
+    all_marks, minus_all_marks : mapping of (str, str) to Interval
+        By the names of a map or baseline and of a metric: its agreement with all marks together over the same sources and
+        annotators, and the difference of the two.
     """
 
     label: str
     group: str
     n_sources: int
     estimates: tuple[Estimate, ...]
-    all_marks: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
-    minus_all_marks: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+    all_marks: Mapping[tuple[str, str], Interval] = dataclasses.field(default_factory=dict)
+    minus_all_marks: Mapping[tuple[str, str], Interval] = dataclasses.field(default_factory=dict)
 
     __repr__ = short_repr
 
-    def estimate(self, explanation: str) -> Estimate:
-        """The estimate of a map or baseline.
+    def estimate(self, explanation: str, metric: str | None = None) -> Estimate:
+        """The estimate of a map or baseline, by the first metric unless another is named.
 
         Raises
         ------
@@ -267,11 +268,12 @@ class LabelAgreement:
             Naming what there is.
         """
         for candidate in self.estimates:
-            if candidate.explanation == explanation:
+            if candidate.explanation == explanation and metric in (None, candidate.metric):
                 return candidate
-        known = ", ".join(e.explanation for e in self.estimates) or "none"
+        known = ", ".join(f"{e.explanation} ({e.metric})" for e in self.estimates) or "none"
+        by = f" by {metric}" if metric else ""
         raise KeyError(
-            f"no estimate of {explanation!r} for the label {self.label}; there are {known}"
+            f"no estimate of {explanation!r}{by} for the label {self.label}; there are {known}"
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -283,8 +285,12 @@ class LabelAgreement:
             "results": [
                 {
                     **estimate.to_record(),
-                    "all_marks": _interval_record(self.all_marks[estimate.explanation]),
-                    "minus_all_marks": _interval_record(self.minus_all_marks[estimate.explanation]),
+                    "all_marks": _interval_record(
+                        self.all_marks[estimate.explanation, estimate.metric]
+                    ),
+                    "minus_all_marks": _interval_record(
+                        self.minus_all_marks[estimate.explanation, estimate.metric]
+                    ),
                 }
                 for estimate in self.estimates
             ],

@@ -425,7 +425,7 @@ class AgreementResult:
         for estimate in self.estimates:
             if estimate.group != self.verdict_group or estimate.class_name != ALL:
                 continue
-            shown = with_interval(estimate.interval, 3)
+            shown = with_interval(estimate.interval)
             text = f"{estimate.explanation:>24} {estimate.metric:<24} {shown}"
             if estimate.test is not None:
                 text += f"  {estimate.test.null} {p_equals(estimate.test.p_value)}"

@@ -20,6 +20,7 @@ from attnxai.cli.console import (
     progress,
     stage,
     typed_command,
+    verbosity,
 )
 from attnxai.cli.endings import command
 from attnxai.cli.help import ANNOTATIONS, INPUTS, MAPS, OUTPUT, STATISTICS
@@ -316,6 +317,7 @@ def compare(
                 figures=figures,
                 on_step=begin("Report"),
             )
-        print_report(comparison.results, verdict, details)
+        print_report(comparison.results, verdict, details, verbose=verbosity.verbose)
         details.print()
     console.print(f"Report: {folder.path / 'index.html'}", soft_wrap=True)
+    details.print("Beside it: summary.json, per_source.csv, agreement.tex (LaTeX tables), figures")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,15 @@ import numpy as np
 from attnxai.metrics import METRICS
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import Table, text_table
-from attnxai.statistics.formats import format_interval, format_number, format_value
+from attnxai.statistics.formats import (
+    decimals_together,
+    format_interval,
+    format_number,
+    format_value,
+)
 
 if TYPE_CHECKING:
+    from attnxai.agreement.estimates import SelfConsistency
     from attnxai.agreement.results import AgreementResult
     from attnxai.report.content import ReportContent
     from attnxai.statistics.interval import Interval
@@ -92,11 +99,11 @@ def consistency_table(result: AgreementResult) -> Table | None:
     every = (one.annotator for one in result.self_consistencies)
     again = sorted({name for name in every if name is not None})
     names: list[str | None] = [*again, None] if len(again) > 1 else [*again]
-    cells = {
-        METRICS[metric].label: [_cell(result, metric, name) for name in names] for metric in metrics
+    shown = {
+        metric: [result.self_consistency(metric, name) for name in names] for metric in metrics
     }
-    shown = [result.self_consistency(metric, name) for metric in metrics for name in names]
-    short = any(one is not None and not one.interval.known for one in shown)
+    cells = {METRICS[metric].label: _cells(column) for metric, column in shown.items()}
+    short = any(one and not one.interval.known for column in shown.values() for one in column)
     return text_table(
         {"Annotator": [name or "all" for name in names]},
         cells,
@@ -106,16 +113,18 @@ def consistency_table(result: AgreementResult) -> Table | None:
     )
 
 
-def _cell(result: AgreementResult, metric: str, annotator: str | None) -> tuple[str, ...]:
-    found = result.self_consistency(metric, annotator)
-    if found is None:
-        return ("",)
-    return tuple(filter(None, (*value_lines(found.interval), f"n = {found.interval.n_units}")))
+def _cells(column: Sequence[SelfConsistency | None]) -> list[tuple[str, ...]]:
+    decimals = decimals_together([one.interval if one else None for one in column])
+    return [
+        (*value_lines(one.interval, places), f"n = {one.interval.n_units}") if one else ("",)
+        for one, places in zip(column, decimals, strict=True)
+    ]
 
 
-def value_lines(interval: Interval) -> tuple[str, ...]:
+def value_lines(interval: Interval, decimals: int) -> tuple[str, ...]:
     """A value, and the interval below it where there is one."""
-    return tuple(filter(None, (format_value(interval, 3), format_interval(interval))))
+    ends = format_interval(interval, decimals=decimals)
+    return tuple(filter(None, (format_value(interval, decimals=decimals), ends)))
 
 
 def consistency_words(result: AgreementResult) -> str:

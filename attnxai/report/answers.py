@@ -40,7 +40,9 @@ from attnxai.report.findings import (
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import capitalised, strata_words, weighted_label
 from attnxai.statistics.formats import (
+    MISSING,
     decimals_of,
+    decimals_together,
     format_interval,
     format_number,
     format_p,
@@ -182,8 +184,8 @@ def _primary(estimate: Estimate, test: NullTest, sources: str) -> str:
         more = smallest > test.smallest_p
         text += say(
             "own.coarse",
-            smallest=f"{test.smallest_p:.3g}",
-            for_all=say("own.coarse.for_all", smallest=f"{smallest:.3g}", n=estimate.n_family)
+            smallest=format_p(test.smallest_p),
+            for_all=say("own.coarse.for_all", smallest=format_p(smallest), n=estimate.n_family)
             if more
             else "",
             sought=say(f"own.sought.{test.alternative}"),
@@ -256,7 +258,7 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
                     "baselines.unknown",
                     baseline=baseline,
                     metric=label,
-                    value=own.value,
+                    value=_with_decimals_of(own, own.value)[0],
                     reason=why_no_interval(difference),
                 )
             )
@@ -329,7 +331,7 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
     if share.of_lower.value < 0:
         return text + say("ceiling.below")
     shares = " and ".join(
-        say(f"ceiling.share.of.{name}", share=share_with_interval(interval))
+        say(f"ceiling.share.of.{name}", share=shares_with_intervals([interval])[0])
         for name, interval in (("lower", share.of_lower), ("upper", share.of_upper))
         if np.isfinite(interval.value)
     )
@@ -338,12 +340,23 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
     return text + say("ceiling.share", where=where, shares=shares)
 
 
-def share_with_interval(interval: Interval) -> str:
-    """A share in per cent with its interval."""
+def shares_with_intervals(intervals: Sequence[Interval | None]) -> list[str]:
+    """Shares in per cent with their intervals, as those of a column; a dash where there is none."""
+    percents = [interval and _in_percent(interval) for interval in intervals]
+    written = []
+    for percent, decimals in zip(percents, decimals_together(percents, 0), strict=True):
+        if percent is None:
+            written.append(MISSING)
+            continue
+        value = f"{format_value(percent, decimals=decimals)} %"
+        ends = f" {format_interval(percent, decimals=decimals)}" if percent.known else ""
+        written.append(value + ends)
+    return written
+
+
+def _in_percent(interval: Interval) -> Interval:
     scaled = {name: 100 * getattr(interval, name) for name in ("value", "low", "high")}
-    percent = dataclasses.replace(interval, **scaled)
-    value = f"{format_value(percent, 0)} %"
-    return f"{value} {format_interval(percent)}" if percent.known else value
+    return dataclasses.replace(interval, **scaled)
 
 
 def _against_null(estimate: Estimate, further: FurtherTest, result: AgreementResult) -> Answer:

@@ -11,7 +11,13 @@ from attnxai.data.wording import listed
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import Table, text_table
 from attnxai.report.wording import capitalised, name_of_map
-from attnxai.statistics.formats import MISSING, format_number, format_share, with_interval
+from attnxai.statistics.formats import (
+    MISSING,
+    all_with_intervals,
+    format_number,
+    format_share,
+    with_interval,
+)
 
 if TYPE_CHECKING:
     from attnxai.audit.evidence_location_result import EvidenceLocation, ZoneEvidence
@@ -121,9 +127,11 @@ def zones_table(locations: Sequence[EvidenceLocation]) -> Table:
     return text_table(
         {**names, "From": [name for _, name, *_ in rows]},
         {
-            "Accuracy": [_shown(accuracy) for _, _, accuracy, *_ in rows],
-            "AUC": [_shown(auc) for *_, auc, _ in rows],
-            "AUC of the area alone": [_shown(zone.area_auc if zone else None) for *_, zone in rows],
+            "Accuracy": all_with_intervals([accuracy for _, _, accuracy, *_ in rows]),
+            "AUC": all_with_intervals([auc for *_, auc, _ in rows]),
+            "AUC of the area alone": all_with_intervals(
+                [zone.area_auc if zone else None for *_, zone in rows]
+            ),
             "Share of the evidence": [
                 format_share(zone.evidence.value) if zone else MISSING for *_, zone in rows
             ],
@@ -132,10 +140,6 @@ def zones_table(locations: Sequence[EvidenceLocation]) -> Table:
         rules=tuple(starts),
         note=" ".join(say("audit.zones.not_split", reason=reason) for reason in reasons),
     )
-
-
-def _shown(interval: Interval | None) -> str:
-    return with_interval(interval) if interval is not None else MISSING
 
 
 def locations_table(locations: Sequence[EvidenceLocation]) -> Table:
@@ -160,7 +164,7 @@ def locations_table(locations: Sequence[EvidenceLocation]) -> Table:
         several = any(len(one.level_auc) > 1 for _, one in rows)
         heading = say("audit.level_auc", name=say("audit.of", name=name) if several else "")
         aucs = [one.level_auc.get(name) for _, one in rows]
-        cells[heading] = [_shown(auc and told(auc)) for auc in aucs]
+        cells[heading] = all_with_intervals([auc and told(auc) for auc in aucs])
     n_undefined = [
         say("audit.undefined", map=one.name, n=one.n_undefined)
         for _, one in rows

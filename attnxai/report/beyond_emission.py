@@ -25,7 +25,13 @@ from attnxai.report.findings import (
 )
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import in_sentence, strata_words
-from attnxai.statistics.formats import format_p, format_share, p_equals
+from attnxai.statistics.formats import (
+    decimals_together,
+    format_number,
+    format_p,
+    format_share,
+    p_equals,
+)
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -113,10 +119,11 @@ def emission_answer(result: AgreementResult, estimate: Estimate) -> str:
     if test is None:
         return text + say("emission.no_test", reason=own.not_tested)
     adjusted = own.p_adjusted if own.n_family > 1 else None
+    (decimals,) = decimals_together([own.interval])
     text += say(
         "emission.test",
-        observed=test.observed,
-        permuted=test.mean,
+        observed=format_number(test.observed, decimals),
+        permuted=format_number(test.mean, decimals),
         p=test.p_value,
         adjusted=say("own.adjusted", p=format_p(adjusted), n=own.n_family) if adjusted else "",
         sources=_permuted_sources(within, own),

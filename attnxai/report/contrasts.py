@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
@@ -120,9 +122,9 @@ def plot_contrasts(contrasts: Sequence[Contrast], names: Sequence[str], *, ax: A
 
 
 def difference_summary(contrasts: ResultContrasts) -> str:
-    """How many differences are shown, for the headline."""
+    """How many differences are shown, with the largest of them, for the headline: a clause without a full stop."""
     everything = contrasts.contrasts.contrasts
-    n_found = sum(contrast.found for contrast in everything)
+    found = [pair for pair in zip(contrasts.keys, everything, strict=True) if pair[1].found]
     n = n_words(contrast.interval for contrast in everything)
     between = "two" if len(contrasts.models) == 2 else "several"
     group = group_phrase(contrasts.group, 1 if n == "1" else 2)
@@ -134,9 +136,29 @@ def difference_summary(contrasts: ResultContrasts) -> str:
         c.smallest_p > SIGNIFICANCE_LEVEL or c.difference.n_counted < MIN_UNITS for c in everything
     ):
         return say("models.differences.too_few", **named)
-    if not n_found:
-        return say("models.differences.none", **named)
-    return say("models.differences.some", n_found=n_found, n=len(everything), **named)
+    if not found:
+        p_values = [p for c in everything if np.isfinite(p := _decisive_p(c))]
+        least = say("models.differences.least", p=min(p_values)) if p_values else ""
+        return say("models.differences.none", least=least, **named)
+    (name, first, second), largest = max(found, key=lambda pair: abs(pair[1].interval.value))
+    higher, lower = (first, second) if largest.interval.value > 0 else (second, first)
+    return say(
+        "models.differences.some",
+        n_found=len(found),
+        n=len(everything),
+        map=map_in_sentence(name),
+        higher=higher,
+        lower=lower,
+        difference=_upwards(largest.interval),
+        p=_decisive_p(largest),
+        **named,
+    )
+
+
+def _decisive_p(contrast: Contrast) -> float:
+    """The adjusted p-value about those whom the interval is about."""
+    others = contrast.p_others_adjusted
+    return contrast.p_adjusted if others is None else others
 
 
 def difference_sentences(contrasts: ResultContrasts) -> list[str]:

@@ -26,7 +26,8 @@ from attnxai.report.figures.contrasts import draw_contrasts
 from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources
 from attnxai.report.figures.text import FigureText
-from attnxai.report.labels import labels_table, labels_words
+from attnxai.report.headline import has_opposite_classes
+from attnxai.report.labels import labels_latex_table, labels_table, labels_words
 from attnxai.report.methods import methods_text
 from attnxai.report.page import write_results
 from attnxai.report.page_tables import (
@@ -50,7 +51,7 @@ from attnxai.report.source_table import (
 from attnxai.report.style import CONTOUR_COLOUR, figures_as
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.tables.agreement import annotators_table
-from attnxai.report.tables.latex import escape
+from attnxai.report.tables.latex import escape, render_latex
 from attnxai.report.verdict import Verdict, reach_verdict
 from attnxai.report.wording import (
     capitalised,
@@ -208,8 +209,14 @@ def _suffixes(content: ReportContent) -> list[str]:
 
 
 def _latex(content: ReportContent) -> str:
-    """The main table of every model, and the differences between them."""
-    tables = [f"% {escape(part.name)}\n{part.result.to_latex()}" for part in content.parts]
+    """The main table of every model, that of its labels, and the differences between models."""
+    tables = []
+    for part in content.parts:
+        tables.append(f"% {escape(part.name)}\n{part.result.to_latex()}")
+        labels = labels_latex_table(part.result)
+        if labels is not None:
+            name = escape(part.name)
+            tables.append(f"% {name}, the marks of each label\n{render_latex(labels)}")
     tables += [f"% differences\n{contrasts.to_latex()}" for contrasts in content.contrasts[:1]]
     return "\n".join(tables)
 
@@ -279,7 +286,8 @@ def _introductions(content: ReportContent) -> dict[str, Any]:
     stratified = any(e.within_strata is not None for e in first.estimates)
     strata = strata_words(first.settings["strata"])
     words: dict[str, Any] = {
-        "maps": _what_maps_are(content),
+        "maps": say("page.maps"),
+        "verdict": _what_maps_are(content),
         "cells": say(
             "page.cells",
             mean=mean_word(e.interval for e in first.estimates),
@@ -317,9 +325,16 @@ def _introductions(content: ReportContent) -> dict[str, Any]:
 
 
 def _what_maps_are(content: ReportContent) -> list[str]:
-    """A sentence on gates, where maps are gates, and one on what the audit of their signs found."""
+    """What gates are, and why signs may differ by class, each where it is seen in this report."""
     methods = {method_of_map(name) for part in content.parts for name in part.result.explanations}
-    return [say("page.maps"), *([say("page.maps.gates")] if "gates" in methods else [])]
+    by_class = any(
+        one.sign_depends_on_class for part in content.parts for one in part.location.maps
+    )
+    opposite = any(has_opposite_classes(part.result) for part in content.parts)
+    return [
+        *([say("page.gates")] if "gates" in methods else []),
+        *([say("page.signs")] if by_class or opposite else []),
+    ]
 
 
 _OF_FILES = ("architecture", "group", "n_parameters", "file", "sha256", "maps_file", "maps_sha256")

@@ -1,4 +1,4 @@
-"""The headline: what is found of all maps of a model, and of several models together."""
+"""The headline of one model: what is found of all its maps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
 from attnxai.report.answers import why_too_coarse
 from attnxai.report.beyond_emission import is_beyond_emission, not_better_than_emission
-from attnxai.report.contrasts import difference_summary
 from attnxai.report.findings import (
     Finding,
     Order,
@@ -25,6 +24,7 @@ from attnxai.report.findings import (
     is_comparable,
     why_no_interval,
 )
+from attnxai.report.rounding import value_decimals
 from attnxai.report.sentences.say import say
 from attnxai.report.shown_maps import shown_explanation
 from attnxai.report.wording import (
@@ -36,12 +36,11 @@ from attnxai.report.wording import (
     names_of_maps,
     weighted_label,
 )
-from attnxai.statistics.formats import decimals_of, format_number, format_value
+from attnxai.statistics.formats import format_number, with_interval
 from attnxai.statistics.interval import MIN_UNITS
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
-    from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.agreement.results import AgreementResult
 
 MOST_NAMED = 3
@@ -61,7 +60,7 @@ def headline_of(result: AgreementResult, annotations: str) -> str:
 
 def _found(result: AgreementResult, annotations: str) -> list[str]:
     """A sentence, and the clauses that follow it."""
-    estimates = _estimates(result)
+    estimates = estimates_of(result)
     findings = [finding_of(estimate) for estimate in estimates]
     if all(finding is Finding.INCONCLUSIVE for finding in findings):
         return [_no_conclusion(result, estimates, annotations)]
@@ -104,17 +103,21 @@ def _found(result: AgreementResult, annotations: str) -> list[str]:
 
 def evidence_words(result: AgreementResult) -> str:
     """The numbers of the map that panels show, in brackets; empty where it was not tested."""
-    estimate = result.estimate(shown_explanation(result), result.metrics[0])
+    estimate, decimals = _shown(result)
+    return numbers_of(result, estimate, map_in_sentence(estimate.explanation), decimals)
+
+
+def numbers_of(result: AgreementResult, estimate: Estimate, name: str, decimals: int) -> str:
+    """The numbers of a map, in brackets after its name; empty where it was not tested."""
     test, interval = estimate.test, estimate.interval
     if test is None or estimate.p_adjusted is None:
         return ""
-    decimals = decimals_of(interval)
     return say(
         "headline.evidence",
         metric=_metric_words(result),
-        map=map_in_sentence(estimate.explanation),
-        value=interval,
-        permuted=format_number(test.mean, 2 if decimals is None else decimals),
+        map=name,
+        value=with_interval(interval, decimals=decimals),
+        permuted=format_number(test.mean, decimals),
         p=estimate.p_adjusted,
         adjusted=say("headline.evidence.adjusted") if estimate.n_family > 1 else "",
         n=n_words([interval]),
@@ -122,13 +125,22 @@ def evidence_words(result: AgreementResult) -> str:
     )
 
 
+def _shown(result: AgreementResult) -> tuple[Estimate, int]:
+    """The estimate of the map that panels show, and the decimals that its values have in the table of verdicts."""
+    name = shown_explanation(result)
+    return result.estimate(name, result.metrics[0]), value_decimals([result])[
+        result.model_name, name
+    ]
+
+
 def _metric_words(result: AgreementResult) -> str:
     """The metric that conclusions rest on, as it stands inside a sentence."""
     label = in_sentence(METRICS[result.metrics[0]].label)
-    return weighted_label(label, [estimate.interval for estimate in _estimates(result)])
+    return weighted_label(label, [estimate.interval for estimate in estimates_of(result)])
 
 
-def _estimates(result: AgreementResult) -> list[Estimate]:
+def estimates_of(result: AgreementResult) -> list[Estimate]:
+    """The estimates of all maps that conclusions rest on."""
     return [result.estimate(name, result.metrics[0]) for name in result.explanations]
 
 
@@ -182,20 +194,33 @@ def _with_value(result: AgreementResult, kind: str) -> str:
     return say(
         "headline.with_value",
         name=say(f"headline.baseline.{kind}"),
-        value=format_value(best.interval),
+        value=format_number(best.interval.value, _shown(result)[1]),
     )
 
 
-def _opposite_classes(result: AgreementResult) -> list[str]:
-    """Name the maps that are high on the annotations of one class and low on those of another."""
+def has_opposite_classes(result: AgreementResult) -> bool:
+    """Whether some map is high on the annotations of one class and low on those of another."""
+    return bool(_maps_by_opposite_classes(result))
+
+
+def _maps_by_opposite_classes(result: AgreementResult) -> dict[tuple[str, str], list[str]]:
+    """The maps that are high on the annotations of some classes and low on those of others, by these classes."""
     alike: dict[tuple[str, str], list[str]] = {}
-    for estimate in _estimates(result):
+    for estimate in estimates_of(result):
         on, off = (
             [e.class_name for e in classes_on(result, estimate, side)]
             for side in (Side.ABOVE, Side.BELOW)
         )
         if on and off:
             alike.setdefault((listed(on), listed(off)), []).append(estimate.explanation)
+    return alike
+
+
+def _opposite_classes(result: AgreementResult) -> list[str]:
+    """Name the maps that are high on the annotations of one class and low on those of another."""
+    alike = _maps_by_opposite_classes(result)
+    if len(alike) > 1:
+        return [say("headline.opposite.classes", n=sum(map(len, alike.values())))]
     return [
         say(
             "headline.opposite",
@@ -229,33 +254,3 @@ def _no_conclusion(result: AgreementResult, estimates: Sequence[Estimate], annot
         group=group_phrase(result.verdict_group, n_sources),
         **named,
     )
-
-
-def joint_headline(
-    results: Sequence[AgreementResult], annotations: str, contrasts: ResultContrasts | None
-) -> str:
-    """How many maps of each model agree, and whether the models differ."""
-    less = results[0].settings["alternative"] == Alternative.LESS
-    counts = []
-    for result in results:
-        findings = [finding_of(estimate) for estimate in _estimates(result)]
-        n_less = findings.count(Finding.ANTI_CORRELATED) + findings.count(Finding.LESS)
-        key = "none" if all(f is Finding.INCONCLUSIVE for f in findings) else "some"
-        also_less = say("models.also_less", n_less=n_less) if n_less and not less else ""
-        counts.append(
-            say(
-                f"models.count.{key}",
-                model=result.model_name,
-                n=n_less if less else findings.count(Finding.AGREES),
-                n_all=len(findings),
-                less=also_less,
-            )
-        )
-    key = "less" if less else "agree"
-    start = say(
-        f"models.start.{key}",
-        annotations=annotations,
-        metric=_metric_words(results[0]),
-        counts="; ".join(counts),
-    )
-    return f"{start} {difference_summary(contrasts)}" if contrasts is not None else start

@@ -8,9 +8,25 @@ from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.report.annotators import value_lines
 from attnxai.report.sentences.say import say
-from attnxai.report.tables.table import Table, text_table
+from attnxai.report.tables.table import (
+    Table,
+    interval_column,
+    number_column,
+    p_value_column,
+    sources_columns,
+    text_column,
+    text_table,
+    weighted_heading,
+)
 from attnxai.report.wording import group_phrase, in_sentence, label_of_map, mean_word, strata_words
-from attnxai.statistics.formats import decimals_of, format_number, format_p, p_equals
+from attnxai.statistics.formats import (
+    MISSING,
+    decimals_together,
+    format_number,
+    format_p,
+    format_value,
+    p_equals,
+)
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -20,7 +36,10 @@ if TYPE_CHECKING:
 
 
 def labels_table(result: AgreementResult) -> Table | None:
-    """All marks together and the marks of each label, a column for each map; None for fewer than two labels."""
+    """All marks together and the marks of each label, a column for each map; None for fewer than two labels.
+
+    Values are those of the first metric.
+    """
     if not result.labels:
         return None
     metric = result.metrics[0]
@@ -32,21 +51,23 @@ def labels_table(result: AgreementResult) -> Table | None:
         (
             of_label.n_sources,
             {
-                e.explanation: (e, of_label.all_marks[e.explanation])
-                for e in of_label.estimates
-                if not e.is_baseline
+                e.explanation: (e, of_label.all_marks[e.explanation, metric])
+                for e in of_maps(of_label, metric)
             },
         )
         for of_label in result.labels
     ]
-    cells = {"Sources": [str(n) for n, _ in rows]}
+    intervals = [estimate.interval for _, found in rows for estimate, _ in found.values()]
+    places = iter(decimals_together(intervals))
+    cells = [
+        {name: _cell(estimate, every, n, next(places)) for name, (estimate, every) in found.items()}
+        for n, found in rows
+    ]
     return text_table(
         {"Marks": ["all", *(of_label.label for of_label in result.labels)]},
-        cells
+        {"Sources": [str(n) for n, _ in rows]}
         | {
-            label_of_map(name): [
-                _cell(*found[name], n) if name in found else ("",) for n, found in rows
-            ]
+            label_of_map(name): [row.get(name, ("",)) for row in cells]
             for name in result.explanations
         },
         title=f"Agreement of the maps of {result.model_name} with the marks of each label",
@@ -54,20 +75,76 @@ def labels_table(result: AgreementResult) -> Table | None:
     )
 
 
-def _cell(estimate: Estimate, all_marks: Interval | None, n: int) -> tuple[str, ...]:
-    lines = list(value_lines(estimate.interval))
+def of_maps(of_label: LabelAgreement, metric: str) -> list[Estimate]:
+    """The estimates of the maps for a label by one metric."""
+    return [e for e in of_label.estimates if e.metric == metric and not e.is_baseline]
+
+
+def _cell(estimate: Estimate, all_marks: Interval | None, n: int, decimals: int) -> tuple[str, ...]:
+    lines = list(value_lines(estimate.interval, decimals))
     if estimate.interval.n_units != n:
         lines.append(f"n = {estimate.interval.n_units}")
-    decimals = decimals_of(estimate.interval)
     if estimate.test is not None:
-        null = format_number(estimate.test.mean, 3 if decimals is None else decimals)
+        null = format_number(estimate.test.mean, decimals)
         lines += [f"null {null}", p_equals(estimate.test.p_value)]
         if estimate.p_adjusted is not None:
             lines.append(f"adjusted {format_p(estimate.p_adjusted)}")
     if all_marks is not None:
-        value = format_number(all_marks.value, 3 if decimals is None else decimals)
-        lines.append(f"all marks {value}")
+        lines.append(f"all marks {format_number(all_marks.value, decimals)}")
     return tuple(lines)
+
+
+def short_labels_table(result: AgreementResult) -> Table | None:
+    """A row for each map and a column for each label, with values and adjusted p-values; None for fewer than two."""
+    if not result.labels:
+        return None
+    metric, names = result.metrics[0], result.explanations
+    found = [of_maps(of_label, metric) for of_label in result.labels]
+    places = iter(decimals_together([e.interval for column in found for e in column]))
+    cells = {}
+    for of_label, column in zip(result.labels, found, strict=True):
+        shown = {
+            e.explanation: format_value(e.interval, decimals=next(places))
+            + (f" ({format_p(e.p_adjusted)})" if e.test else "")
+            for e in column
+        }
+        n = str(of_label.n_sources)
+        cells[of_label.label] = [n, *(shown.get(name, MISSING) for name in names)]
+    return text_table(
+        {"map": [say("labels.sources"), *map(label_of_map, names)]},
+        cells,
+        title=say("labels.short", metric=METRICS[metric].label, model=result.model_name),
+    )
+
+
+def labels_latex_table(
+    result: AgreementResult, metric: str | None = None, *, digits: int | None = None
+) -> Table | None:
+    """A row for every label and map, for papers; None for fewer than two labels."""
+    if not result.labels:
+        return None
+    metric = result.metrics[0] if metric is None else metric
+    rows = [(of_label, e) for of_label in result.labels for e in of_maps(of_label, metric)]
+    intervals = [e.interval for _, e in rows]
+    values = interval_column(
+        f"{METRICS[metric].label}{weighted_heading(intervals)}", intervals, digits=digits
+    )
+    every = [of_label.all_marks[e.explanation, metric].value for of_label, e in rows]
+    return Table(
+        columns=(
+            text_column("Marks", [of_label.label for of_label, _ in rows]),
+            text_column("Map", [e.explanation for _, e in rows]),
+            values,
+            number_column(
+                "Null mean", [e.test.mean if e.test else None for _, e in rows], values.decimals
+            ),
+            p_value_column("p", [e.test.p_value if e.test else None for _, e in rows]),
+            p_value_column("p adjusted", [e.p_adjusted for _, e in rows]),
+            number_column("All marks", every, values.decimals),
+            *sources_columns(intervals),
+        ),
+        rules=tuple(i for i in range(1, len(rows)) if rows[i][0] is not rows[i - 1][0]),
+    )
 
 
 def labels_words(result: AgreementResult) -> str:
@@ -75,7 +152,7 @@ def labels_words(result: AgreementResult) -> str:
     if not result.labels:
         return ""
     metric = result.metrics[0]
-    estimates = [e for of_label in result.labels for e in of_label.estimates]
+    estimates = [e for of_label in result.labels for e in of_label.estimates if e.metric == metric]
     n_family = max((e.n_family for e in estimates), default=0)
     stratified = any(e.within_strata is not None for e in estimates)
     words = say(
@@ -95,8 +172,8 @@ def labels_words(result: AgreementResult) -> str:
         words += say("page.labels.few", labels=labels, needed=MIN_UNITS)
     untested: dict[str, list[str]] = {}
     for one in result.labels:
-        if not _tests(one):
-            reasons = [e.not_tested for e in one.estimates if not e.is_baseline]
+        if not _tests(one, metric):
+            reasons = [e.not_tested for e in of_maps(one, metric)]
             reason = reasons[0] if reasons else say("page.labels.none")
             untested.setdefault(reason, []).append(one.label)
     for reason, names in untested.items():
@@ -104,13 +181,13 @@ def labels_words(result: AgreementResult) -> str:
     coarse = [
         one.label
         for one in result.labels
-        if (found := _tests(one)) and min(found) > SIGNIFICANCE_LEVEL
+        if (found := _tests(one, metric)) and min(found) > SIGNIFICANCE_LEVEL
     ]
     if coarse:
         words += say("page.labels.coarse", labels=listed(coarse), n=len(coarse))
     return words
 
 
-def _tests(of_label: LabelAgreement) -> list[float]:
+def _tests(of_label: LabelAgreement, metric: str) -> list[float]:
     """The smallest attainable p-values of the tests of maps."""
-    return [e.test.smallest_p for e in of_label.estimates if e.test and not e.is_baseline]
+    return [e.test.smallest_p for e in of_maps(of_label, metric) if e.test]

@@ -10,10 +10,11 @@ import numpy as np
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import first_of, listed
 from attnxai.metrics import METRICS
-from attnxai.report.answers import share_with_interval
+from attnxai.report.answers import shares_with_intervals
 from attnxai.report.audit import audit_badge
 from attnxai.report.contrasts import is_smallest
-from attnxai.report.findings import best_brightness, is_miscalibrated
+from attnxai.report.findings import best_brightness, is_miscalibrated, smallest_adjusted
+from attnxai.report.rounding import value_decimals
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import Table, text_table
 from attnxai.report.wording import (
@@ -27,7 +28,8 @@ from attnxai.report.wording import (
 )
 from attnxai.statistics.formats import (
     MISSING,
-    decimals_of,
+    all_with_intervals,
+    decimals_together,
     format_interval,
     format_number,
     format_p,
@@ -79,12 +81,6 @@ def _note_on(intervals: Iterable[Interval]) -> str:
     return " ".join(notes)
 
 
-def _decimals(interval: Interval, otherwise: int) -> int:
-    """Decimals for what stands beside a value with an interval."""
-    decimals = decimals_of(interval)
-    return otherwise if decimals is None else decimals
-
-
 def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
     """A row for every map: its finding, and the numbers of the first metric that decide."""
     metric = parts[0].result.metrics[0]
@@ -94,6 +90,8 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         for statement in model.statements
     ]
     estimates = [estimate for *_, estimate in rows]
+    found = value_decimals([part.result for part in parts], metric)
+    decimals = [found[result.model_name, e.explanation] for result, _, e in rows]
     located = {part.name: part.location for part in parts}
     names = {"Model": [result.model_name for result, *_ in rows]} if len(parts) > 1 else {}
     names |= {
@@ -101,19 +99,26 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         "Verdict": [statement.badge for _, statement, _ in rows],
     }
     cells = {
-        METRICS[metric].label: [with_interval(e.interval) for e in estimates],
+        METRICS[metric].label: [
+            with_interval(e.interval, decimals=places)
+            for e, places in zip(estimates, decimals, strict=True)
+        ],
         "Permuted": [
-            format_number(e.test.mean, _decimals(e.interval, 2)) if e.test else MISSING
-            for e in estimates
+            format_number(e.test.mean, places) if e.test else MISSING
+            for e, places in zip(estimates, decimals, strict=True)
         ],
         "Adjusted p": [format_p(e.p_adjusted) for e in estimates],
-        "Minus brightness": [
-            with_interval(e.differences[best_brightness(result, metric)]) for result, _, e in rows
-        ],
+        "Minus brightness": all_with_intervals(
+            [e.differences[best_brightness(result, metric)] for result, _, e in rows]
+        ),
     }
     label = in_sentence(METRICS[metric].label)
+    tested = [smallest_adjusted(e) for e in estimates if e.test]
     notes = [
         _note_on(e.interval for e in estimates),
+        say("page.smallest", n=max(e.n_family for e in estimates), p=format_p(min(tested)))
+        if tested
+        else "",
         say(
             "page.minus_brightness",
             metric=label,
@@ -121,10 +126,8 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         ),
     ]
     if any(e.share_of_noise_ceiling for e in estimates):
-        shares = map(_share_of_ceiling, estimates)
-        cells["Share of noise ceiling"] = [
-            share_with_interval(share) if share else MISSING for share in shares
-        ]
+        shares = [_share_of_ceiling(estimate) for estimate in estimates]
+        cells["Share of noise ceiling"] = shares_with_intervals(shares)
         notes.append(say("page.share"))
     cells["Audit"] = [
         audit_badge(located[result.model_name].of_map(statement.explanation))
@@ -181,8 +184,9 @@ def fewer_somewhere(result: AgreementResult) -> bool:
     return any(n_beside(estimate.interval, most) for estimate in _estimates_of(result))
 
 
-def _lines(interval: Interval, most: int) -> list[str]:
-    return [line for line in (format_interval(interval), n_beside(interval, most)) if line]
+def _lines(interval: Interval, most: int, decimals: int) -> list[str]:
+    ends = format_interval(interval, decimals=decimals)
+    return [line for line in (ends, n_beside(interval, most)) if line]
 
 
 def estimates_table(
@@ -192,21 +196,18 @@ def estimates_table(
     group = group or result.verdict_group
     found = {(e.explanation, e.metric): e for e in _estimates_of(result, group, class_name)}
     most = most_sources(result, group, class_name)
-    rows = [
-        (
-            (name, "baseline") if name in result.baselines else (name,),
-            [_cell(found.get((name, metric)), most) for metric in result.metrics],
-        )
+    names = [
+        name
         for name in result.explanations + result.baselines
         if any((name, metric) in found for metric in result.metrics)
     ]
-    if not rows:
+    if not names:
         return None
     ceilings = [
         result.noise_ceiling(metric, group=group, class_name=class_name)
         for metric in result.metrics
     ]
-    rules = [sum(len(name) == 1 for name, _ in rows)]
+    rules = [sum(name in result.explanations for name in names)]
     below = {
         f"noise ceiling, {edge}": [getattr(ceiling, edge, None) for ceiling in ceilings]
         for edge in ("lower", "upper")
@@ -219,9 +220,29 @@ def estimates_table(
         below["self-consistency"] = [look and look.interval for look in looks]
     below = {name: values for name, values in below.items() if any(values)}
     if below:
-        rules.append(len(rows))
-    for name, values in below.items():
-        cells = [(format_value(v, 3), *_lines(v, most)) if v else ("",) for v in values]
+        rules.append(len(names))
+    estimates = [[found.get((name, metric)) for name in names] for metric in result.metrics]
+    decimals = [
+        decimals_together(
+            [e.interval if e else None for e in of_metric] + [v[i] for v in below.values()]
+        )
+        for i, of_metric in enumerate(estimates)
+    ]
+    rows = [
+        (
+            (name, "baseline") if name in result.baselines else (name,),
+            [
+                _cell(of_metric[row], most, places[row])
+                for of_metric, places in zip(estimates, decimals, strict=True)
+            ],
+        )
+        for row, name in enumerate(names)
+    ]
+    for row, (name, values) in enumerate(below.items(), start=len(names)):
+        pairs = [(value, places[row]) for value, places in zip(values, decimals, strict=True)]
+        cells = [
+            (format_value(v, decimals=n), *_lines(v, most, n)) if v else ("",) for v, n in pairs
+        ]
         rows.append(((name,), cells))
     over = group if class_name == ALL else class_name
     title = f"Agreement of maps and baselines of {result.model_name}, {over}"
@@ -229,16 +250,14 @@ def estimates_table(
     return metrics_table(title, result.metrics, rows, rules=tuple(rules), note=note)
 
 
-def _cell(estimate: Estimate | None, most: int) -> tuple[str, ...]:
+def _cell(estimate: Estimate | None, most: int, decimals: int) -> tuple[str, ...]:
     if estimate is None:
         return ("",)
-    lines = [format_value(estimate.interval, 3), *_lines(estimate.interval, most)]
+    interval = estimate.interval
+    lines = [format_value(interval, decimals=decimals), *_lines(interval, most, decimals)]
     test = estimate.test
     if test is not None:
-        lines += [
-            f"null {format_number(test.mean, _decimals(estimate.interval, 3))}",
-            p_equals(test.p_value),
-        ]
+        lines += [f"null {format_number(test.mean, decimals)}", p_equals(test.p_value)]
         if estimate.n_family > 1 and estimate.p_adjusted is not None:
             lines.append(f"adjusted {format_p(estimate.p_adjusted)}")
     share = _share_of_ceiling(estimate)
@@ -259,13 +278,16 @@ def partial_correlations_table(parts: Sequence[ModelPart]) -> Table:
         for name in part.result.explanations
     ]
     models = {"Model": [model for model, *_ in rows]} if len(parts) > 1 else {}
+    intervals = [partial.interval for *_, partial, _ in rows]
+    decimals = decimals_together(intervals)
+    shown = list(zip(intervals, [most for *_, most in rows], decimals, strict=True))
     cells = {
-        "Partial ρ": [format_value(partial.interval, 3) for *_, partial, _ in rows],
-        "Interval": [", ".join(_lines(partial.interval, most)) for *_, partial, most in rows],
+        "Partial ρ": [format_value(interval, decimals=n) for interval, _, n in shown],
+        "Interval": [", ".join(_lines(*each)) for each in shown],
         "Controlling for": [", ".join(partial.controlling_for) for *_, partial, _ in rows],
     }
     names = models | {"Map": [name for _, name, *_ in rows]}
-    note = _note_on(partial.interval for *_, partial, _ in rows)
+    note = _note_on(intervals)
     return text_table(names, cells, title="Partial correlations", note=note)
 
 
@@ -274,10 +296,16 @@ def contrasts_table(content: ReportContent) -> Table | None:
     if not content.contrasts:
         return None
     most = max(c.n_sources for c in content.contrasts[0].contrasts.contrasts)
+    decimals = [
+        decimals_together([c.interval for c in of.contrasts.contrasts]) for of in content.contrasts
+    ]
     rows = [
         (
             (f"{name}: {first} − {second}",),
-            [_contrast_cell(of.contrasts.contrasts[index], most) for of in content.contrasts],
+            [
+                _contrast_cell(of.contrasts.contrasts[index], most, places[index])
+                for of, places in zip(content.contrasts, decimals, strict=True)
+            ],
         )
         for index, (name, first, second) in enumerate(content.contrasts[0].keys)
     ]
@@ -286,10 +314,10 @@ def contrasts_table(content: ReportContent) -> Table | None:
     return metrics_table("Differences between models", metrics, rows, note=note)
 
 
-def _contrast_cell(contrast: Contrast, most: int) -> tuple[str, ...]:
+def _contrast_cell(contrast: Contrast, most: int, decimals: int) -> tuple[str, ...]:
     lines = [
-        format_value(contrast.interval, 3),
-        *_lines(contrast.interval, most),
+        format_value(contrast.interval, decimals=decimals),
+        *_lines(contrast.interval, most, decimals),
         p_equals(contrast.p_value),
         *(["the smallest attainable"] if is_smallest(contrast.p_value, contrast) else []),
         f"adjusted {format_p(contrast.p_adjusted)}",

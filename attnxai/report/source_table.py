@@ -12,6 +12,7 @@ import numpy as np
 
 from attnxai.alignment.labels import labels_in_use
 from attnxai.report.page_tables import metrics_table
+from attnxai.report.rounding import source_decimals
 from attnxai.report.shown_maps import listed_maps, shown_explanation
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import LABEL_DASHES, LABEL_MARKERS, source_svg
@@ -59,6 +60,8 @@ def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
     limits = {part.name: _map_limits(part) for part in content.parts}
     sources = dict.fromkeys(source for part in content.parts for source in part.result.sources)
     identifiers: set[str] = set()
+    metrics = first.result.metrics
+    decimals = {metric: source_decimals(content.results, metric) for metric in metrics}
     for source in sorted(sources):
         parts = [part for part in content.parts if source in part.result.sources]
         owner = first if first in parts else parts[0]
@@ -68,14 +71,14 @@ def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
             "id": identifier_of(source, identifiers),
             "class_name": owner.result.classes[index] or "unknown",
             "split": owner.result.splits[index],
-            "cells": _several_cells(content.parts, source)
+            "cells": _several_cells(content.parts, source, decimals[owner.result.metrics[0]])
             if several
-            else _single_cells(owner, index),
+            else _single_cells(owner, index, decimals[owner.result.metrics[0]]),
             "panels": [
                 {
                     "model": part.name,
                     "svg": _pictures(content, part, source, limits[part.name]),
-                    "table": _details(part, source, part.name if several else "Map"),
+                    "table": _details(part, source, part.name if several else "Map", decimals),
                 }
                 for part in parts
             ],
@@ -122,18 +125,18 @@ def _pictures(
     )
 
 
-def _single_cells(part: ModelPart, index: int) -> list[dict[str, Any]]:
+def _single_cells(part: ModelPart, index: int, decimals: int) -> list[dict[str, Any]]:
     result, pairs = part.result, part.pairs
     position = pairs.sources.index(result.sources[index])
     split = result.splits[index]
     return [
         _sortable(pairs.predicted[position] if pairs.predicted else ""),
         _sortable(group_name(split), split),
-        *(_value_cell(result, name, index) for name in listed_maps(result)),
+        *(_value_cell(result, name, index, decimals) for name in listed_maps(result)),
     ]
 
 
-def _several_cells(parts: Sequence[ModelPart], source: str) -> list[dict[str, Any]]:
+def _several_cells(parts: Sequence[ModelPart], source: str, decimals: int) -> list[dict[str, Any]]:
     cells = []
     for part in parts:
         result, pairs = part.result, part.pairs
@@ -144,13 +147,15 @@ def _several_cells(parts: Sequence[ModelPart], source: str) -> list[dict[str, An
         small = group_name(result.splits[index])
         if pairs.predicted:
             small += f", {pairs.predicted[pairs.sources.index(source)]}"
-        cells.append(_value_cell(result, shown_explanation(result), index) | {"small": small})
+        cells.append(
+            _value_cell(result, shown_explanation(result), index, decimals) | {"small": small}
+        )
     return cells
 
 
-def _value_cell(result: AgreementResult, name: str, index: int) -> dict[str, Any]:
+def _value_cell(result: AgreementResult, name: str, index: int, decimals: int) -> dict[str, Any]:
     value = float(result.source_means(name, result.metrics[0])[index])
-    return _sortable(format_number(value), value if np.isfinite(value) else _LAST)
+    return _sortable(format_number(value, decimals), value if np.isfinite(value) else _LAST)
 
 
 def _sortable(text: str, sort: str | float | None = None) -> dict[str, Any]:
@@ -158,7 +163,7 @@ def _sortable(text: str, sort: str | float | None = None) -> dict[str, Any]:
     return {"text": text, "sort": text if sort is None else sort, "small": ""}
 
 
-def _details(part: ModelPart, source: str, heading: str) -> Table:
+def _details(part: ModelPart, source: str, heading: str, decimals: Mapping[str, int]) -> Table:
     """All numbers of one source."""
     result = part.result
     index = result.sources.index(source)
@@ -166,7 +171,7 @@ def _details(part: ModelPart, source: str, heading: str) -> Table:
         (
             (name,),
             [
-                (format_number(float(result.source_means(name, metric)[index])),)
+                (format_number(float(result.source_means(name, metric)[index]), decimals[metric]),)
                 for metric in result.metrics
             ],
         )

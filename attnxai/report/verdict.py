@@ -33,7 +33,7 @@ For each map of a model, on the sources that conclusions rest on and for the fir
    of the data sets whose pairing is broken among sources of similar size.
 
 Nothing is said that is stronger than the test behind it. Statements on single maps are in :mod:`~.statement`, headlines in
-:mod:`~.headline`, the rules in :mod:`~.findings`, and the sentences in :mod:`~attnxai.report.sentences`.
+:mod:`~.headline` and :mod:`~.joint_headline`, the rules in :mod:`~.findings`, and the sentences in :mod:`~attnxai.report.sentences`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ from typing import TYPE_CHECKING
 from attnxai.report.audit import audit_line
 from attnxai.report.cautions import find_cautions, size_warning
 from attnxai.report.contrasts import difference_sentences
-from attnxai.report.headline import headline_of, joint_headline
+from attnxai.report.headline import headline_of
+from attnxai.report.joint_headline import joint_headline
 from attnxai.report.sentences.say import say
 from attnxai.report.statement import Statement, statement_on
 

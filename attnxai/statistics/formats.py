@@ -4,8 +4,11 @@
   and so have its ends: what is uncertain is not printed as if it were known. Where an interval excludes its reference
   (0 or chance) and one of the three numbers would round to it, they have as many more as it takes to differ from it: what is said
   to be above 0 is not printed as [0.00, 0.35].
-- A p-value has two decimals from 0.1 on and four below; what would round to 0 is ``< 0.0001``. So none is 0. Near 0.05
-  it has as many more as are needed to stay on its side.
+- Values in one column have the decimals of the most precise of them, but at most three significant digits of half their own
+  interval's width (:func:`decimals_together`). A value without an interval has the fewest decimals of its column, or two.
+- What is compared with a value, such as its mean under a null, has the decimals of the value.
+- A p-value has two significant digits and at most four decimals; what would round to 0 is ``< 0.0001``. So none is 0. Near
+  0.05 it has as many more as are needed to stay on its side.
 - Minus is a minus sign, thousands are grouped, and what is missing is a dash. LaTeX has its own signs
   (:mod:`attnxai.report.tables.latex`) and the same digits.
 """
@@ -13,7 +16,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
@@ -51,6 +54,42 @@ def decimals_of_half(half: float) -> int:
     return min(max(1 - exponent, 0), MOST_DECIMALS)
 
 
+def decimals_together(intervals: Sequence[Interval | None], otherwise: int = 2) -> list[int]:
+    """Decimals of values that are compared with each other, as those of a column, by the rule of this module.
+
+    Parameters
+    ----------
+    intervals : sequence of Interval or None
+        The values with their intervals; None stands for a value that is not known.
+    otherwise : int
+        Decimals where none of them has an interval.
+
+    Examples
+    --------
+    >>> from attnxai.statistics.interval import Interval
+    >>> ends = [(3.14, 4.23), (5.32, 7.81), (1.0, 1.0)]
+    >>> found = [Interval(value=sum(pair) / 2, low=pair[0], high=pair[1], n_units=40) for pair in ends]
+    >>> decimals_together(found), decimals_together(found[1:]), decimals_together(found[2:])
+    ([2, 2, 2], [1, 1], [2])
+    """
+    own = [None if interval is None else decimals_of(interval) for interval in intervals]
+    by_width = [
+        None if interval is None or decimals is None else _decimals_by_width(interval)
+        for interval, decimals in zip(intervals, own, strict=True)
+    ]
+    most = max((decimals for decimals in by_width if decimals is not None), default=otherwise)
+    found = [
+        None if decimals is None or width is None else max(decimals, min(most, width + 1))
+        for decimals, width in zip(own, by_width, strict=True)
+    ]
+    fewest = min((decimals for decimals in found if decimals is not None), default=otherwise)
+    return [fewest if decimals is None else decimals for decimals in found]
+
+
+def _decimals_by_width(interval: Interval) -> int:
+    return decimals_of_half((interval.high - interval.low) / 2)
+
+
 def rounded(value: float, decimals: int) -> str:
     """A finite number with so many decimals; what rounds to 0 has no sign."""
     text = f"{value:.{decimals}f}"
@@ -67,35 +106,66 @@ def format_number(value: float | None, decimals: int = 3, *, signed: bool = Fals
     return f"{sign}{int(whole):,}{point}{rest}"
 
 
-def format_value(interval: Interval, otherwise: int = 2, *, signed: bool = False) -> str:
-    """A value with the decimals that its interval calls for, or so many ``otherwise``."""
-    decimals = decimals_of(interval)
-    return format_number(interval.value, otherwise if decimals is None else decimals, signed=signed)
+def format_value(
+    interval: Interval, otherwise: int = 2, *, decimals: int | None = None, signed: bool = False
+) -> str:
+    """A value with the decimals that its interval calls for, or so many ``otherwise``; with ``decimals`` these."""
+    found = decimals_of(interval) if decimals is None else decimals
+    return format_number(interval.value, otherwise if found is None else found, signed=signed)
 
 
-def format_interval(interval: Interval, *, signed: bool = False) -> str:
+def format_interval(
+    interval: Interval, *, decimals: int | None = None, signed: bool = False
+) -> str:
     """Ends of an interval, or that there is none."""
     if not interval.known:
         return "no interval"
-    decimals = decimals_of(interval)
+    found = decimals_of(interval) if decimals is None else decimals
     low, high = (
-        format_number(end, 2 if decimals is None else decimals, signed=signed)
+        format_number(end, 2 if found is None else found, signed=signed)
         for end in (interval.low, interval.high)
     )
     return f"[{low}, {high}]"
 
 
-def with_interval(interval: Interval, otherwise: int = 2, *, signed: bool = False) -> str:
+def with_interval(
+    interval: Interval, otherwise: int = 2, *, decimals: int | None = None, signed: bool = False
+) -> str:
     """A value and the ends of its interval, where it has one."""
-    value = format_value(interval, otherwise, signed=signed)
-    return f"{value} {format_interval(interval, signed=signed)}" if interval.known else value
+    value = format_value(interval, otherwise, decimals=decimals, signed=signed)
+    if not interval.known:
+        return value
+    return f"{value} {format_interval(interval, decimals=decimals, signed=signed)}"
+
+
+def all_with_intervals(intervals: Sequence[Interval | None]) -> list[str]:
+    """Values of a column with their intervals; a dash where there is none.
+
+    Examples
+    --------
+    >>> from attnxai.statistics.interval import Interval
+    >>> low, high = ({"low": value - half, "high": value + half} for value, half in ((3, 1.1), (6, 0.3)))
+    >>> all_with_intervals([Interval(value=3, n_units=9, **low), None, Interval(value=6, n_units=9, **high)])
+    ['3.00 [1.90, 4.10]', '–', '6.00 [5.70, 6.30]']
+    """
+    pairs = zip(intervals, decimals_together(intervals), strict=True)
+    return [
+        MISSING if interval is None else with_interval(interval, decimals=decimals)
+        for interval, decimals in pairs
+    ]
 
 
 def format_p(p_value: float | None) -> str:
-    """A p-value by the rule of this module."""
+    """A p-value by the rule of this module.
+
+    Examples
+    --------
+    >>> [format_p(p) for p in (0.372, 0.0364, 0.05003, 0.00042, 0.00001, 1.0)]
+    ['0.37', '0.036', '0.05003', '0.0004', '< 0.0001', '1.00']
+    """
     if p_value is None or not math.isfinite(p_value):
         return MISSING
-    decimals = 4 if p_value < 0.1 else 2
+    decimals = 2 if p_value >= 0.0995 else 3 if p_value >= 0.00995 else 4
     while p_value > SIGNIFICANCE_LEVEL >= round(p_value, decimals) and decimals < MOST_DECIMALS:
         decimals += 1
     text = f"{p_value:.{decimals}f}"

@@ -51,7 +51,7 @@ def test_self_consistency_stands_below_the_noise_ceiling(result):
     assert "noise ceiling, upper" in names[-2]
     assert table.rules[-1] == len(names) - 3
     cell = table.columns[1].cells[-1]
-    assert cell[0] == format_value(found, 3)
+    assert cell[0] == format_value(found)
     assert "n = 10" in cell
     of_class = estimates_table(result, class_name="FR I").columns[1].cells[-1]
     assert "n = 5" in of_class

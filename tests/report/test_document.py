@@ -29,7 +29,13 @@ from attnxai.report.source_table import identifier_of
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
-from attnxai.statistics.formats import format_interval, format_p, format_value, with_interval
+from attnxai.statistics.formats import (
+    all_with_intervals,
+    format_interval,
+    format_p,
+    format_value,
+    with_interval,
+)
 from tests.builders import made_up
 from tests.report.pages import SOURCE_PANELS, SOURCES_TABLE, Page, probed
 
@@ -111,25 +117,28 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     assert columns["Verdict"] == tuple(s.badge for s in verdict.statements)
     estimate = result.estimate("gate2", "nss")
     row = [cells[1] for cells in columns.values()]
-    share = f"{100 * estimate.share_of_noise_ceiling.of_lower.value:.0f} % ["
+    share = 100 * estimate.share_of_noise_ceiling.of_lower.value
     best = best_brightness(result, "nss")
     assert row[2] == with_interval(estimate.interval)
     assert row[3] == f"{estimate.test.mean:.2f}"
     assert row[4] == format_p(estimate.p_adjusted)
-    assert row[5] == with_interval(estimate.differences[best])
-    assert row[6].startswith(share)
+    differences = [result.estimate(n, "nss").differences[best] for n in result.explanations]
+    assert row[5] == all_with_intervals(differences)[1]
+    assert float(row[6].partition(" % [")[0]) == pytest.approx(share, abs=0.5)
     page = (written[0] / "index.html").read_text(encoding="utf-8")
     assert "that of the mean decides" in page
     assert page.index('href="figures/agreement.pdf"') < page.index('<div class="verdicts">')
     beneath = f"Minus brightness: the NSS of the map minus that of {best}, the brightness baseline that agrees best."
-    assert f'<p class="beneath">{beneath} Share of noise ceiling: of its lower value' in page
+    assert f"{beneath} Share of noise ceiling: of its lower value" in page
+    smallest = format_p(3 * estimate.test.smallest_p)
+    assert f"Adjusted p: over 3 maps; the smallest attainable is {smallest}. Minus" in page
     ceiling = result.noise_ceiling("nss")
     (of_names, of_nss, *_) = (c.cells for c in estimates_table(result).columns)
     rows = {name[0]: lines for name, lines in zip(of_names, of_nss, strict=True)}
     for edge in ("lower", "upper"):
         own = getattr(ceiling, edge)
         lines = rows[f"noise ceiling, {edge}"]
-        assert lines == (format_value(own, 3), format_interval(own))
+        assert lines == (format_value(own), format_interval(own))
 
 
 def test_summary_holds_the_numbers(written):
@@ -356,7 +365,7 @@ def test_panels_switch_maps_step_and_have_addresses(written, chromium, tmp_path)
     assert heading[:2] == ['"Source"', '"Class"']
     assert row[0] == '"source_00"'
     value = content.results[0].source_means("gate1", "nss")[0]
-    assert row[heading.index('"gate1"')] == f'"{value:.3f}"'
+    assert row[heading.index('"gate1"')] == f'"{value:.2f}"'
     assert log[9] == 1 + 12 + 1
 
 
@@ -430,11 +439,12 @@ def test_the_terminal_shows_a_line_for_every_map(written):
     _, content = written
     verdict = reach_verdict(content.results, content.annotations)
     stream = io.StringIO()
-    print_report(content.results, verdict, Console(file=stream, width=400))
+    print_report(content.results, verdict, Console(file=stream, width=4000), verbose=True)
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
-    start = lines.index(verdict.headline)
     leads = [statement.lead for statement in verdict.statements]
-    assert lines[start + 1 : start + 1 + len(leads)] == leads
+    start = lines.index(leads[0])
+    assert lines[start : start + len(leads)] == leads
+    assert lines.index(verdict.headline) > lines.index(f"- {verdict.cautions[-1]}")
     assert "made-up: 12 held-out sources" in lines[0]
     assert any("mean [95 % interval]" in line for line in lines)
     assert any("the baseline of brightness that agrees best" in line for line in lines)

@@ -22,6 +22,7 @@ from attnxai.report.figures.sources import draw_sources
 from attnxai.report.marks import Outline, drawn_labels
 from attnxai.report.shown_maps import extreme_sources, shown_explanation
 from attnxai.report.style import MM, ONE_COLUMN, TWO_COLUMNS, new_figure, paper_style
+from attnxai.statistics.formats import p_equals
 from tests.builders import made_up
 from tests.report.verdicts import planted
 
@@ -241,7 +242,7 @@ def test_alternative_texts_hold_the_numbers(two, kept, tmp_path):
     nulls = draw_nulls(two[0], tmp_path).alternative
     test = two[0].estimate("gate1", "auc").test
     assert f"AUC: gate1 {test.observed:.2f} against" in nulls
-    assert f"p = {test.p_value:.4f}" in nulls
+    assert p_equals(test.p_value) in nulls
 
 
 def test_every_metric_has_an_axis_of_its_own(kept, tmp_path):
@@ -264,7 +265,7 @@ def test_every_metric_has_an_axis_of_its_own(kept, tmp_path):
     panels = [ax for ax in kept["nulls"].axes if ax.get_visible()]
     assert [ax.get_xlabel() for ax in panels] == 3 * [METRICS[name].label for name in some]
     p_value = result.estimate("gate1", some[-1]).test.p_value
-    assert panels[6].get_title() == f"p = {p_value:.4f}"
+    assert panels[6].get_title() == p_equals(p_value)
 
 
 @pytest.mark.parametrize("n", range(1, 17))
@@ -306,7 +307,7 @@ def test_of_many_maps_the_nulls_of_the_metric_of_the_verdict_are_drawn(kept, tmp
     assert [ax.get_xlabel() for ax in panels] == ["", "", "", *["NSS"] * 3]
     for ax, explanation in zip(panels, result.explanations, strict=True):
         test = result.estimate(explanation, "nss").test
-        assert f"p = {test.p_value:.4f}" in ax.get_title()
+        assert p_equals(test.p_value) in ax.get_title()
         assert ax.lines[0].get_xdata()[0] == test.observed
 
 

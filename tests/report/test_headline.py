@@ -65,7 +65,7 @@ def test_too_few_sources_conclude_nothing():
     verdict, _ = verdict_of(n_sources=5)
     assert {s.finding for s in verdict.statements} == {Finding.INCONCLUSIVE}
     assert "too few" in verdict.headline
-    assert "smallest attainable p-value is 0.0833" in verdict.statements[0].details
+    assert "smallest attainable p-value is 0.083" in verdict.statements[0].details
     assert any("too few for confidence intervals" in c for c in verdict.cautions)
 
 

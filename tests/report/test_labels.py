@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import warnings
 
 import pytest
@@ -10,9 +11,20 @@ import pytest
 import attnxai
 from attnxai.annotations import Label
 from attnxai.report.content import ReportContent
-from attnxai.report.labels import labels_table, labels_words
+from attnxai.report.labels import (
+    labels_latex_table,
+    labels_table,
+    labels_words,
+    short_labels_table,
+)
 from attnxai.report.methods import methods_text
-from attnxai.statistics.formats import format_interval, format_p, format_value
+from attnxai.report.tables.latex import render_latex
+from attnxai.statistics.formats import (
+    decimals_together,
+    format_interval,
+    format_p,
+    format_value,
+)
 from tests.builders import circle, made_up
 from tests.report.pages import Page
 from tests.report.several import QUICK
@@ -45,14 +57,51 @@ def test_a_row_for_each_label_below_all_marks(result):
     assert table.rules == (1,)
     core = result.labels[0].estimate("gate1")
     cell = table.columns[2].cells[1]
-    assert cell[:2] == (format_value(core.interval), format_interval(core.interval))
+    estimates = [result.estimate(name, "nss") for name in result.explanations]
+    estimates += [
+        of_label.estimate(name, "nss") for of_label in result.labels for name in result.explanations
+    ]
+    # three maps with all marks, then three for each label
+    intervals = [estimate.interval for estimate in estimates]
+    decimals = decimals_together(intervals)[3]
+    assert intervals[3] is core.interval
+    assert cell[:2] == (
+        format_value(core.interval, decimals=decimals),
+        format_interval(core.interval, decimals=decimals),
+    )
     assert f"adjusted {format_p(core.p_adjusted)}" in cell
     assert cell[-1].startswith("all marks ")
     every = result.estimate("gate1", "nss")
     first = table.columns[2].cells[0]
-    assert first[0] == format_value(every.interval)
+    assert first[0] == format_value(every.interval, decimals=decimals_together(intervals)[0])
     assert f"adjusted {format_p(every.p_adjusted)}" in first
     assert not any("all marks" in line for line in first)
+
+
+def test_the_terminal_and_the_paper_have_the_values_of_every_label(result):
+    short, of_paper = short_labels_table(result), labels_latex_table(result)
+    assert [column.heading for column in short.columns] == ["map", "core", "lobe"]
+    assert [column.cells[0] for column in short.columns] == ["(sources)", "10", "12"]
+    core = result.labels[0].estimate("gate1")
+    found = re.fullmatch(r"(\S+) \((\S+)\)", short.columns[1].cells[1])
+    assert float(found[1]) == pytest.approx(core.interval.value, abs=0.005)
+    assert found[2] == format_p(core.p_adjusted)
+    assert short_labels_table(dataclasses.replace(result, labels=())) is None
+    marks, maps, values = of_paper.columns[:3]
+    assert marks.cells == ("core",) * 3 + ("lobe",) * 3
+    assert maps.cells == result.explanations * 2
+    assert values.cells[0] == core.interval
+    assert [column.heading for column in of_paper.columns[3:7]] == [
+        "Null mean",
+        "p",
+        "p adjusted",
+        "All marks",
+    ]
+    text = render_latex(of_paper)
+    assert rf"{core.test.mean:.{values.decimals[0]}f}" in text
+    by_auc = labels_latex_table(result, "auc")
+    assert by_auc.columns[2].cells[0] == result.labels[0].estimate("gate1", "auc").interval
+    assert labels_latex_table(dataclasses.replace(result, labels=())) is None
 
 
 def test_its_words(result):

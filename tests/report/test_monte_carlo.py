@@ -13,6 +13,7 @@ from attnxai.report.cautions import draws_to_decide
 from attnxai.report.contrasts import difference_sentences
 from attnxai.report.terminal import print_report
 from attnxai.statistics.exact import monte_carlo_ends
+from attnxai.statistics.formats import format_p
 from tests.report.several import content_of, inverted, part_of
 from tests.report.verdicts import QUICK, is_of, of_gate1, planted, verdict_of, verdict_with
 
@@ -36,9 +37,9 @@ def test_a_comparison_at_the_edge_is_warned_of_on_the_page_and_in_the_terminal()
     estimate = result.estimate("gate1", "nss")
     low, high = estimate.p_adjusted_monte_carlo
     assert low <= 0.05 < high
-    assert f"{low:.4f} to {high:.2f}" in caution
+    assert f"{format_p(low)} to {format_p(high)}" in caution
     console = Console(file=io.StringIO(), width=2000)
-    print_report([result], verdict, console)
+    print_report([result], verdict, console, verbose=True)
     assert caution in console.file.getvalue()
 
 
@@ -59,7 +60,7 @@ def test_a_p_value_near_the_level_is_named_with_its_interval_and_the_remedy(p_va
     needed = draws_to_decide(p_value, ends, 999)
     assert caution == (
         f"With other random permutations this test could fall on the other side of the 5 % level: gate 1 "
-        f"(adjusted p = {p_value:.4f}; 95 % Monte Carlo interval {ends[0]:.4f} to {ends[1]:.4f}). 999 "
+        f"(adjusted p = {p_value:.3f}; 95 % Monte Carlo interval {format_p(ends[0])} to {format_p(ends[1])}). 999 "
         f"permutations were drawn; about {needed:,} (--n-permutations {needed}) would decide."
     )
 
@@ -123,8 +124,8 @@ def test_a_decision_within_a_class_is_named_with_its_class(tested):
     (caution,) = warned(verdict_with(result, change))
     low, high = (0.02, 0.07) if tested else (3 * end for end in monte_carlo_ends(0.013, 999))
     p = 0.04 if tested else 3 * 0.013
-    assert f": gate 1 within FR I (adjusted p = {p:.4f}; 95 % Monte Carlo" in caution
-    assert f"interval {low:.4f} to {high:.4f})" in caution
+    assert f": gate 1 within FR I (adjusted p = {p:.3f}; 95 % Monte Carlo" in caution
+    assert f"interval {format_p(low)} to {format_p(high)})" in caution
 
 
 def test_differences_between_models_that_hang_on_the_flips_are_named(two_models):
@@ -145,7 +146,5 @@ def test_differences_between_models_that_hang_on_the_flips_are_named(two_models)
     edge = dataclasses.replace(family, contrasts=(first, *family.contrasts[1:]))
     said = difference_sentences(dataclasses.replace(contrasts, contrasts=edge))
     (sentence,) = [s for s in said if "With other random flips" in s]
-    assert (
-        "gate 1 of good.pt and bad.pt (adjusted p = 0.0400; 95 % Monte Carlo interval" in sentence
-    )
+    assert "gate 1 of good.pt and bad.pt (adjusted p = 0.040; 95 % Monte Carlo interval" in sentence
     assert "499 flips were drawn" in sentence

@@ -18,6 +18,7 @@ from attnxai.report.page_tables import contrasts_table
 from attnxai.report.tables.latex import escape
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
+from attnxai.statistics.formats import p_equals, with_interval
 from attnxai.statistics.interval import no_interval
 from tests.report.pages import SOURCES_TABLE, Page, probed
 from tests.report.several import EVIL, content_of, part_of, random_maps, verdict_on
@@ -42,7 +43,8 @@ def test_the_page_of_two_models(written, two):
     assert len(set(page.ids)) == len(page.ids)
     assert {"models", "classes-1", "classes-2", "sources-1", "nulls-2"} <= set(page.ids)
     for link in filter(None, page.links):
-        assert link[1:] in page.ids if link.startswith("#") else (written / link).is_file()
+        if not link.startswith("https://"):
+            assert link[1:] in page.ids if link.startswith("#") else (written / link).is_file()
     names = {path.name for path in (written / "figures").iterdir()}
     numbered = [f"{kind}-{n}" for kind in ("classes", "sources", "nulls") for n in (1, 2)]
     single = ["agreement", "contrasts", "classes-1", "classes-2"]
@@ -168,18 +170,28 @@ def test_cautions_of_all_models_stand_once(two):
 
 def test_the_joint_headline_counts_maps_and_differences(two, three):
     headline = verdict_on(two).headline
+    good = two.results[0]
+    best = max(
+        (good.estimate(name, "nss") for name in good.explanations), key=lambda e: e.interval.value
+    )
     assert headline.startswith(
-        "Maps that agree with the annotations of their own source by NSS: good.pt: 3 of 3 maps; "
-        f"{EVIL}: 0 of 3 maps."
+        f"All maps of good.pt and none of {EVIL} are shown to agree with the annotations of their own source (highest "
+        f"for gate 2 of good.pt: NSS {with_interval(best.interval)} against {best.test.mean:.2f} by permutation, "
+        f"adjusted {p_equals(best.p_adjusted)}, 16 held-out sources). Of 3 differences between the two models 3 are "
+        "shown (largest: "
     )
-    assert headline.endswith(
-        "3 of 3 differences between the two models, map by map, are shown over the 16 held-out sources "
-        "that both share."
-    )
+    assert best.explanation == "gate2"
+    contrasts = two.contrasts[0]
+    largest = max(contrasts.contrasts.contrasts, key=lambda c: abs(c.interval.value))
+    assert f", good.pt over {EVIL} by {with_interval(largest.interval)}, adjusted p" in headline
     assert "difference" not in verdict_on(three).headline
     few = [dataclasses.replace(result, estimates=untested(result)) for result in two.results]
     headline = reach_verdict(few, two.annotations).headline
-    assert f"good.pt: no conclusion; {EVIL}: no conclusion." in headline
+    assert headline == (
+        f"No conclusion about the agreement of good.pt and {EVIL} with the annotations is possible."
+    )
+    half = reach_verdict([two.results[0], few[1]], two.annotations).headline
+    assert f"16 held-out sources); no conclusion is possible for {EVIL}." in half
 
 
 def untested(result):
@@ -235,7 +247,7 @@ def test_differences_that_are_not_shown_are_counted(good):
     verdict = verdict_on(twin)
     assert verdict.headline.endswith(
         "No difference between the two models is shown over the 16 held-out sources that both "
-        "share."
+        "share (smallest adjusted p = 1.00); brightness alone agrees better than all of them."
     )
     assert verdict.contrasts[0] == (
         "3 of 3 differences of NSS are not shown; this does not mean that they are zero."
@@ -264,20 +276,62 @@ def test_differences_that_could_not_be_shown_are_not_said_to_be_small(two):
         n = change.get("n_sources", 16)
         assert headline.endswith(
             f"No difference between the two models can be shown over the {n} held-out sources that both "
-            "share, however large: they are too few."
+            "share, however large, as they are too few; brightness alone agrees better than all of them."
         )
+
+
+def printed(content, *, width=2000, **options):
+    stream = io.StringIO()
+    print_report(content.results, verdict_on(content), Console(file=stream, width=width), **options)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def test_the_terminal_ends_with_the_headline_and_the_audit(two):
+    verdict = verdict_on(two)
+    assert verdict.headline == printed(two)[-1]
+    *_, before, last = printed(two, verbose=True)
+    assert (before, last) == ("", verdict.headline)
+    audited = dataclasses.replace(verdict, audit="Audit: it passes.")
+    stream = io.StringIO()
+    print_report(two.results, audited, Console(file=stream, width=2000))
+    assert stream.getvalue().splitlines()[-2:] == [verdict.headline, "Audit: it passes."]
+
+
+def test_the_terminal_shows_every_map_of_every_model_once(two):
+    lines = printed(two)
+    assert lines[0] == "16 held-out sources"
+    for name in ("good.pt", EVIL):
+        shown = [line for line in lines if line.split("  ")[0].strip() == name]
+        assert len(shown) == 3
+    assert any(
+        line.startswith("good.pt: Gates 1 and 2 and the mean of the gates: agrees")
+        for line in lines
+    )
+    text = " ".join(" ".join(lines).split())
+    assert "; p adjusted over 6 maps, the smallest attainable being 0.012; minus" in text
+    assert not any(sentence in text for sentence in verdict_on(two).contrasts)
+
+
+def test_limitations_are_short_unless_all_is_asked_for(two):
+    full, short = (printed(two, verbose=verbose) for verbose in (True, False))
+    for caution in verdict_on(two).cautions:
+        assert f"- {caution}" in full
+        (first,) = (
+            line for line in short if line.startswith("- ") and caution.startswith(line[2:-1])
+        )
+        assert len(first) <= len(caution) + 3
+    assert "Limitations, in full in the report and with --verbose:" in short
+    assert "Limitations:" in full
 
 
 def test_the_terminal_names_every_model(two):
     verdict = verdict_on(two)
-    stream = io.StringIO()
-    print_report(two.results, verdict, Console(file=stream, width=400))
-    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    lines = printed(two, verbose=True)
     for name in ("good.pt", EVIL):
         assert f"{name}: 16 held-out sources" in lines
-    start = lines.index(verdict.headline)
+    start = lines.index(verdict.models[0].headline) - 1
     expected = []
     for model in verdict.models:
         expected += [model.headline, *(statement.lead for statement in model.statements)]
-    expected += [*verdict.contrasts, *(f"- {caution}" for caution in verdict.cautions)]
+    expected += [*verdict.contrasts, "Limitations:"]
     assert lines[start + 1 : start + 1 + len(expected)] == expected

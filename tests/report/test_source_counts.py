@@ -209,7 +209,7 @@ def test_tables_say_the_number_of_sources_where_it_differs(tmp_path):
     assert "n = 28" in rows["brightness"]
     assert not any("n =" in line for line in rows["gate1"])
     console = Console(width=200, record=True, file=io.StringIO())
-    print_report([result], reach_verdict([result], marks), console)
+    print_report([result], reach_verdict([result], marks), console, verbose=True)
     lines = console.export_text().splitlines()
     (gate,) = (line for line in lines if line.strip().startswith("gate1 "))
     assert gate.rstrip().endswith("(n = 28)")
@@ -273,7 +273,7 @@ def test_differences_between_models_over_few_effective_sources_show_nothing():
     assert (found.n_sources, found.difference.n_counted, found.found) == (24, 7, False)
     assert found.to_record()["n_effective"] == pytest.approx(35**2 / 167)
     headline = reach_verdict(compared.results, marks, contrasts=contrasts).headline
-    assert headline.endswith("however large: they are too few.")
+    assert headline.endswith("however large, as they are too few.")
 
 
 def test_undefined_values_name_each_source_once_and_none_that_is_not_there():

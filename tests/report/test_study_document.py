@@ -20,7 +20,7 @@ from attnxai.report.study_figures import (
     draw_metrics,
     whole_ticks,
 )
-from attnxai.statistics.formats import with_interval
+from attnxai.statistics.formats import decimals_together, with_interval
 from attnxai.study.measurement import MeasureOn
 from attnxai.training.settings import TrainingSettings
 from tests.report.pages import Page, probed
@@ -227,7 +227,9 @@ def test_the_table_fits_a_narrow_terminal(result):
     for quantity in ("epochs", "accuracy", "attention_consistency", "nss:mean"):
         mean = result.summary.mean(group, quantity)
         digits = result.summary.quantity(quantity).digits
-        value, _, interval = with_interval(mean, digits).partition(" ")
+        means = [result.summary.mean(name, quantity) for name in result.summary.groups]
+        decimals = decimals_together(means, digits)[-1]
+        value, _, interval = with_interval(mean, decimals=decimals).partition(" ")
         assert value in table
         assert interval.replace(" ", "\u00a0") in table  # on one line
 

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attnxai.statistics.formats import (
+    all_with_intervals,
     decimals_of,
+    decimals_together,
     format_interval,
     format_number,
     format_p,
@@ -119,7 +121,9 @@ def test_p_values_stay_on_their_side_of_the_levels(p):
         return
     shown = float(text)
     assert shown > 0
-    assert abs(shown - p) <= (0.00005 if p < 0.1 else 0.005) + 1e-12
+    # two significant digits, and four decimals at most
+    assert abs(shown - p) <= max(0.00005, 0.05 * 10 ** np.floor(np.log10(p))) + 1e-12
+    assert len(text.partition(".")[2]) <= 4 or shown > 0.05 >= round(p, 3)
     # 0.05 itself is on the side of what is found
     assert (shown > 0.05) == (p > 0.05) or 0 < p - 0.05 < 1e-9
     assert p_equals(p) == f"p = {text}"
@@ -127,16 +131,49 @@ def test_p_values_stay_on_their_side_of_the_levels(p):
 
 def test_a_p_value_just_above_the_level_is_not_printed_as_the_level():
     assert [format_p(p) for p in (0.05, 0.049996, 0.05003, 0.050004)] == [
-        "0.0500",
-        "0.0500",
+        "0.050",
+        "0.050",
         "0.05003",
         "0.050004",
     ]
-    assert [format_p(p) for p in (0.0999, 0.1)] == ["0.0999", "0.10"]
+    assert [format_p(p) for p in (0.0994, 0.0999, 0.1, 0.00994, 0.00999)] == [
+        "0.099",
+        "0.10",
+        "0.10",
+        "0.0099",
+        "0.010",
+    ]
 
 
 def test_the_smallest_p_value_of_ten_thousand_draws_is_shown():
     assert format_p(1 / 10_001) == "0.0001"
+
+
+def test_values_of_a_column_have_the_decimals_of_the_most_precise():
+    narrow, wide, wider = interval(3, 2.66, 3.34), interval(6, 4.9, 7.1), interval(60, 46, 74)
+    assert decimals_together([narrow, wide, wider]) == [2, 2, 1]
+    assert all_with_intervals([narrow, None, wide]) == [
+        "3.00 [2.66, 3.34]",
+        "–",
+        "6.00 [4.90, 7.10]",
+    ]
+    # without an interval it has the fewest of the column, and two where none has one
+    assert decimals_together([interval(0.5), None, wide, wider]) == [1, 1, 1, 1]
+    assert decimals_together([interval(0.5)]) == [2]
+    assert decimals_together([], 3) == []
+    # a value that needs more to differ from 0 does not change the others
+    near = interval(0.18, 0.0003, 0.35)
+    assert decimals_together([near, interval(0.5, 0.3, 0.7)]) == [4, 2]
+
+
+@given(halves=st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=6))
+def test_a_column_shows_two_or_three_digits_of_every_half_width(halves):
+    found = [interval(1e6, 1e6 - half, 1e6 + half) for half in halves]
+    for half, decimals in zip(halves, decimals_together(found), strict=True):
+        own = decimals_of(interval(1e6, 1e6 - half, 1e6 + half))
+        assert decimals in (own, own + 1)
+        if decimals == own:
+            assert not any(decimals_of(other) > own for other in found)
 
 
 def test_shares():

@@ -114,7 +114,7 @@ def test_trends_that_cannot_be_tested():
         "dihedral": TrendOutcome.NOT_TESTABLE,
     }
     assert "three groups of one series are needed" in few.trend_text
-    assert "smallest attainable p-value is 0.0556" in few.trend_text
+    assert "smallest attainable p-value is 0.056" in few.trend_text
 
 
 @pytest.mark.parametrize(

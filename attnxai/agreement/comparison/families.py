@@ -120,31 +120,25 @@ def _adjusted(estimates: Sequence[Estimate], used: Correction) -> list[Estimate]
 def _labels_adjusted(
     results: Sequence[AgreementResult], correction: Correction
 ) -> list[tuple[LabelAgreement, ...]]:
-    """The labels of every result; all labels times all maps are one family, tested over sources of their own."""
-    places = [
-        (r, of_label.label, e.explanation)
-        for r, result in enumerate(results)
-        for of_label in result.labels
-        for e in of_label.estimates
-        if not e.is_baseline
-    ]
-    estimates = [
-        e
-        for result in results
-        for of_label in result.labels
-        for e in of_label.estimates
-        if not e.is_baseline
-    ]
-    if not estimates:
-        return [result.labels for result in results]
-    adjusted = _adjusted(estimates, correction_without_draws(correction))
-    changed = dict(zip(places, adjusted, strict=True))
+    """The labels of every result; for each metric all labels times all maps are one family, over sources of their own."""
+    used = correction_without_draws(correction)
+    families: dict[str, dict[tuple[int, str, str], Estimate]] = {}
+    for r, result in enumerate(results):
+        for of_label in result.labels:
+            for e in of_label.estimates:
+                if not e.is_baseline:
+                    families.setdefault(e.metric, {})[r, of_label.label, e.explanation] = e
+    changed: dict[tuple[int, str, str, str], Estimate] = {}
+    for metric, family in families.items():
+        for place, estimate in zip(family, _adjusted(list(family.values()), used), strict=True):
+            changed[*place, metric] = estimate
     return [
         tuple(
             dataclasses.replace(
                 of_label,
                 estimates=tuple(
-                    changed.get((r, of_label.label, e.explanation), e) for e in of_label.estimates
+                    changed.get((r, of_label.label, e.explanation, e.metric), e)
+                    for e in of_label.estimates
                 ),
             )
             for of_label in result.labels

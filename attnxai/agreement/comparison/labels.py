@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
     from attnxai.alignment.labels import LabelTargets
     from attnxai.alignment.pairs import AlignedPairs
+    from attnxai.statistics.interval import Interval
 
 
 def label_agreement(
@@ -28,14 +30,14 @@ def label_agreement(
     settings: ComparisonSettings,
     streams: Streams,
 ) -> LabelAgreement:
-    """Agreement of all maps with the marks of one label, by the first metric.
+    """Agreement of all maps with the marks of one label, by every metric.
 
     Sources are those that conclusions rest on and that hold the label; permutations are among these. ``result`` is that
     of all marks, and ``pairs`` are those with every annotator. P-values are not adjusted yet.
     """
-    settings = dataclasses.replace(settings, metrics=settings.metrics[:1], nulls=(), within=None)
+    settings = dataclasses.replace(settings, nulls=(), within=None)
     inputs = Inputs.of(targets.of(pairs), settings)
-    group, metric = result.verdict_group, inputs.metrics[0]
+    group = result.verdict_group
     members = np.array(
         [i for i, split in enumerate(inputs.pairs.splits) if split == group], dtype=np.intp
     )
@@ -57,13 +59,17 @@ def label_agreement(
         else [0]
     )
     columns = [result.sources.index(inputs.pairs.sources[i]) for i in members]
-    all_marks, minus_all_marks = {}, {}
-    for e, name in enumerate(inputs.names):
-        own, every = values.own[0, e][:, members], result.values[0, e][np.ix_(rows, columns)]
+    all_marks: dict[tuple[str, str], Interval] = {}
+    minus_all_marks: dict[tuple[str, str], Interval] = {}
+    for (m, metric), (e, name) in itertools.product(
+        enumerate(inputs.metrics), enumerate(inputs.names)
+    ):
+        own, every = values.own[m, e][:, members], result.values[m, e][np.ix_(rows, columns)]
         both = np.isfinite(own) & np.isfinite(every)
         shared, purpose = np.where(both, every, np.nan), (metric.name, name, "all marks")
-        all_marks[name] = made.interval(shared, metric.bounds, *purpose)
-        minus_all_marks[name] = made.interval(own - shared, UNBOUNDED, *purpose, "difference")
+        all_marks[name, metric.name] = made.interval(shared, metric.bounds, *purpose)
+        difference = made.interval(own - shared, UNBOUNDED, *purpose, "difference")
+        minus_all_marks[name, metric.name] = difference
     return LabelAgreement(
         label=str(targets.label),
         group=group,

@@ -124,7 +124,7 @@ class Contrast:
 
     def sentence(self) -> str:
         """The difference, its interval and its p-values in one line."""
-        text = f"{self.first} minus {self.second}: {with_interval(self.interval, 3)}"
+        text = f"{self.first} minus {self.second}: {with_interval(self.interval)}"
         effective = format_effective(self.interval.n_effective)
         sources = f"({self.n_sources} sources{f', {effective}' if effective else ''})"
         if not np.isfinite(self.p_value):

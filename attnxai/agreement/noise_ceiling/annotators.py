@@ -118,13 +118,13 @@ class AnnotatorAgreement:
     def summary(self) -> str:
         """One line for each number, as plain text."""
         lines = [
-            f"{QUANTITIES[entry.quantity]:>28} alpha {with_interval(entry.alpha, 3)}, ICC2 "
-            f"{with_interval(entry.icc, 3)}"
+            f"{QUANTITIES[entry.quantity]:>28} alpha {with_interval(entry.alpha)}, ICC2 "
+            f"{with_interval(entry.icc)}"
             for entry in self.reliabilities
         ]
         overlap = self.overlap
         lines.append(
-            f"{f'mean {METRICS[overlap.measure].label}':>28} {with_interval(overlap.observed, 3)}, "
+            f"{f'mean {METRICS[overlap.measure].label}':>28} {with_interval(overlap.observed)}, "
             f"{format_number(overlap.chance)} between sources, {p_equals(overlap.p_value)}"
         )
         return "\n".join([*lines, self.pairwise.summary()] if self.pairwise else lines)

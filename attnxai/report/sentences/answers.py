@@ -75,7 +75,7 @@ ANSWERS: dict[str, str] = {
     "baselines.order.better": "{baseline} agrees less ({numbers}).",
     "baselines.order.worse": "{baseline} agrees better ({numbers}).",
     "baselines.order.open": "{baseline} cannot be distinguished from it ({numbers}).",
-    "baselines.unknown": "{baseline} has {metric} {value:.2}; the difference has no interval ({reason}).",
+    "baselines.unknown": "{baseline} has {metric} {value}; the difference has no interval ({reason}).",
     "baselines.numbers": "{metric} {value}; map minus baseline {difference}",
     "baselines.numbers.over": (
         "{metric} {value}, over the {n:source} for which both are defined and the map has {of_map}; map "
@@ -94,7 +94,7 @@ ANSWERS: dict[str, str] = {
     "emission.own": " On the source's own emission it has {metric} {value} over {n:source}",
     "emission.difference": "; minus {baseline}, {difference}",
     "emission.test": (
-        ". Less what blurred emission explains of it, {observed:.2} against {permuted:.2} when annotations are "
+        ". Less what blurred emission explains of it, {observed} against {permuted} when annotations are "
         "permuted across {sources} at the same place within their emission ({p:p}{adjusted})."
     ),
     "emission.no_test": ". Not tested: {reason}.",

@@ -3,10 +3,13 @@
 PAGE: dict[str, str] = {
     # --- introductions of the page ------------------------------------------------------------------
     "page.maps": "Open a map for the questions that a referee would ask, each with its own number.",
-    "page.maps.gates": (
-        "Gates are the attention gates of the network: each multiplies the features of a layer by a number from 0 to 1 at "
-        "every place. A high gate lets features through, which may speak for either class, so a gate that marks where a "
-        "network looks does not say for which class."
+    "page.gates": (
+        "Gates are the attention gates of the network: each multiplies the features of a layer at every place by a number from 0 "
+        "to 1, and so shows where the network looks, but not which class it sees there."
+    ),
+    "page.signs": (
+        "A map can be higher on the source for one class and lower for another because nothing in the training ties high values "
+        "to the source: only the difference between the classes matters to the network."
     ),
     "page.cells": (
         "Each cell gives the {mean} over sources{annotators}, its {level:%} interval, the mean when annotations "
@@ -68,6 +71,8 @@ PAGE: dict[str, str] = {
         "By {metric}, the marks of each label as a target of their own, over the {group} that hold the label: the {mean}, its {level:%} "
         "interval, the mean when these marks are permuted across {sources}, and the p-value{adjusted}. The last line of a cell is the agreement with all marks, over the same sources and annotators."
     ),
+    "labels.sources": "(sources)",
+    "labels.short": "{metric} of {model} with the marks of each label (adjusted p)",
     "page.labels.adjusted": ", adjusted over {n:test} of labels and maps together",
     "page.labels.few": " Too few sources for an interval, which needs {needed}: {labels}.",
     "page.labels.untested": " Not tested: {labels} ({reason}).",
@@ -121,6 +126,17 @@ PAGE: dict[str, str] = {
         "are significant for each map by {metric}, where 5 % should be."
     ),
     "page.within.baselines": " Maps that know emission and nothing else have {tests}.",
+    # --- the terminal -------------------------------------------------------------------------------
+    "terminal.note": (
+        "{metric}: {mean} [{level:%} interval]; permuted: with the annotations of {sources}; p{adjusted}{smallest}; "
+        "minus brightness: less that of {baseline}."
+    ),
+    "terminal.adjusted": " adjusted over {n} maps",
+    "terminal.smallest": ", the smallest attainable being {p}",
+    "terminal.audit_fails": ", fails the audit",
+    "terminal.limits": "Limitations{more}:",
+    "terminal.limits.more": ", in full in the report and with --verbose",
+    "page.smallest": "Adjusted p: over {n:map}; the smallest attainable is {p}.",
     # --- the model ---------------------------------------------------------------------------------
     "accuracy.validation": "{accuracy} accuracy on its validation images, which also chose {chose}",
     "accuracy.validation.epoch": "the epoch",

@@ -55,6 +55,9 @@ VERDICT: dict[str, str] = {
         "{maps} {n:~is|are} higher on the annotations than elsewhere for {on}, and lower for {off}"
     ),
     "headline.opposite.several": "{n} maps",
+    "headline.opposite.classes": (
+        "{n} maps are higher on the annotations than elsewhere for some classes, and lower for others"
+    ),
     "headline.undefined": (
         "No conclusion about the agreement of {model} with {annotations} is possible: {metric} is undefined for "
         "all of its maps; the undefined values are listed below with their reasons."
@@ -72,17 +75,39 @@ VERDICT: dict[str, str] = {
         "{n} {group} {n:~is|are} too few to test the agreement of {model} with {annotations}."
     ),
     # --- several models -----------------------------------------------------------------------------
-    "models.start.agree": "Maps that agree with {annotations} of their own source by {metric}: {counts}.",
-    "models.start.less": "Maps that agree less with their own source than with others, by {metric}: {counts}.",
-    "models.count.some": "{model}: {n} of {n_all:map}{less}",
-    "models.also_less": ", {n_less} less than with others",
-    "models.count.none": "{model}: no conclusion",
-    "models.differences.too_few": (
-        "No difference between {between} can be shown over {over}, however large: they are too few."
+    "models.found.agree": (
+        "{models} are shown to agree with {annotations} of their own source{less}{evidence}{unknown}."
     ),
-    "models.differences.none": "No difference between {between} is shown over {over}.",
+    "models.found.less": (
+        "{models} are shown to agree less with their own source than with others{less}{evidence}{unknown}."
+    ),
+    "models.none.agree": (
+        "No map of {models} is shown to agree with {annotations} of its own source{less}{evidence}{unknown}."
+    ),
+    "models.none.less": (
+        "No map of {models} is shown to agree less with its own source than with others{less}{evidence}{unknown}."
+    ),
+    "models.all_unknown": "No conclusion about the agreement of {models} with {annotations} is possible.",
+    "models.unknown": "; no conclusion is possible for {models}",
+    "models.every": "the {n} models",
+    "models.number": "{n:model}",
+    "models.which.all": "all maps of {models}",
+    "models.which.some": "{n} of {n_all} maps{each} of {models}",
+    "models.which.few": "some maps of {models}",
+    "models.which.each": " each",
+    "models.which.none": "none of {models}",
+    "models.also_less": ", and {n:map} {n:~agrees|agree} less with it than with others",
+    "models.evidence.highest": "highest for {map} of {model}",
+    "models.evidence.lowest": "lowest for {map} of {model}",
+    "models.brightness": "brightness alone agrees better than {n:~it|all of them}",
+    "models.differences.too_few": (
+        "no difference between {between} can be shown over {over}, however large, as they are too few"
+    ),
+    "models.differences.none": "no difference between {between} is shown over {over}{least}",
+    "models.differences.least": " (smallest adjusted {p:p})",
     "models.differences.some": (
-        "{n_found} of {n:difference} between {between}, map by map, {n_found:~is|are} shown over {over}."
+        "of {n:difference} between {between} {n_found} {n_found:~is|are} shown ({n_found:~|largest: }{map}, {higher} "
+        "over {lower} by {difference}, adjusted {p:p})"
     ),
     "models.shared.two": "both",
     "models.shared.several": "all of them",

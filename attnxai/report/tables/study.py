@@ -17,6 +17,7 @@ from attnxai.report.tables.table import (
 )
 from attnxai.report.tables.text import render_markdown
 from attnxai.statistics.formats import (
+    decimals_together,
     format_interval,
     format_number,
     format_value,
@@ -75,23 +76,37 @@ def reader_tables(result: StudyResult) -> tuple[Table, ...]:
 
 def _quantity_table(result: StudyResult, title: str, quantities: Sequence[Quantity]) -> Table:
     summary = result.summary
-    cells = {q.label: [_quantity_cell(summary, g, q) for g in summary.groups] for q in quantities}
+    cells = {}
+    for q in quantities:
+        means = [summary.mean(group, q.name) for group in summary.groups]
+        differences = [
+            None if q in EPOCH_EQUIVALENTS else summary.difference(group, q.name)
+            for group in summary.groups
+        ]
+        columns = (
+            summary.groups,
+            decimals_together(means, q.digits),
+            decimals_together(differences, q.digits),
+        )
+        cells[q.label] = [_quantity_cell(summary, q, *row) for row in zip(*columns, strict=True)]
     return text_table({"Group": summary.groups}, cells, title=title)
 
 
-def _quantity_cell(summary: StudySummary, group: str, quantity: Quantity) -> tuple[str, ...]:
+def _quantity_cell(
+    summary: StudySummary, quantity: Quantity, group: str, decimals: int, of_difference: int
+) -> tuple[str, ...]:
     mean = summary.mean(group, quantity.name)
-    lines = [format_value(mean, quantity.digits)]
+    lines = [format_value(mean, decimals=decimals)]
     if mean.known:
-        lines.append(format_interval(mean))
+        lines.append(format_interval(mean, decimals=decimals))
     if quantity.name == EPOCHS.name and math.isfinite(mean.value):
         lines.append(f"{summary.n_reached(group)} of {len(summary.seeds)} reached it")
     if quantity not in EPOCH_EQUIVALENTS:
         difference = summary.difference(group, quantity.name)
         if math.isfinite(difference.value):
-            lines.append(f"Δ {format_value(difference, quantity.digits, signed=True)}")
+            lines.append(f"Δ {format_value(difference, decimals=of_difference, signed=True)}")
         if difference.known:
-            lines.append(format_interval(difference, signed=True))
+            lines.append(format_interval(difference, decimals=of_difference, signed=True))
         lines += _p_value(summary, group, quantity)
     return tuple(lines)
 
@@ -160,11 +175,16 @@ def main_table(result: StudyResult) -> Table:
     n_seeds = len(summary.seeds)
     parameters = [result.plan.matches[group].size.parameters for group in summary.groups]
     names = zip(summary.groups, (format_number(n, 0) for n in parameters), strict=True)
-    cells = {
-        heading: [_main_cell(summary, group, quantity) for group in summary.groups]
-        for quantity, heading in _MAIN.items()
-        if summary.quantity(quantity.name) is not None
-    }
+    cells = {}
+    for quantity, heading in _MAIN.items():
+        if summary.quantity(quantity.name) is not None:
+            means = [summary.mean(group, quantity.name) for group in summary.groups]
+            cells[heading] = [
+                _main_cell(summary, group, quantity, decimals)
+                for group, decimals in zip(
+                    summary.groups, decimals_together(means, quantity.digits), strict=True
+                )
+            ]
     return text_table(
         {"group,\nparameters": list(names)},
         cells,
@@ -174,12 +194,14 @@ def main_table(result: StudyResult) -> Table:
     )
 
 
-def _main_cell(summary: StudySummary, group: str, quantity: Quantity) -> tuple[str, ...]:
+def _main_cell(
+    summary: StudySummary, group: str, quantity: Quantity, decimals: int
+) -> tuple[str, ...]:
     """Mean, interval and p-value below each other, and how many runs have a number if not all."""
     mean = summary.mean(group, quantity.name)
-    lines = [format_value(mean, quantity.digits)]
+    lines = [format_value(mean, decimals=decimals)]
     if mean.known:
-        lines.append(format_interval(mean))
+        lines.append(format_interval(mean, decimals=decimals))
     lines += _p_value(summary, group, quantity)
     n_reached, n_runs = summary.n_reached(group), len(summary.seeds)
     if quantity is EPOCHS and n_reached < n_runs:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from attnxai.errors import OptionError
 from attnxai.report.wording import are_weighted
-from attnxai.statistics.formats import MOST_DECIMALS, decimals_of, decimals_of_half
+from attnxai.statistics.formats import MOST_DECIMALS, decimals_of_half, decimals_together
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 
 
@@ -171,16 +171,10 @@ def p_value_column(heading: str, p_values: Sequence[float | None]) -> Column:
 
 
 def interval_decimals(intervals: Sequence[Interval], digits: int | None = None) -> list[int]:
-    """Decimals of each value of a column.
-
-    They give two significant digits of half the interval's width. A value without an interval has as many as
-    the value with the fewest, or two.
-    """
+    """Decimals of each value of a column: ``digits``, or by :func:`~attnxai.statistics.formats.decimals_together`."""
     if digits is not None:
         return [checked_digits(digits)] * len(intervals)
-    found = [decimals_of(interval) for interval in intervals]
-    fewest = min((decimals for decimals in found if decimals is not None), default=2)
-    return [fewest if decimals is None else decimals for decimals in found]
+    return decimals_together(intervals)
 
 
 def checked_digits(digits: int) -> int:

@@ -80,19 +80,25 @@ def test_all_marks_are_over_the_same_sources_and_annotators(inputs, result):
     map_ = pairs.explanations["gate2"]
     every = [[nss(map_[s], pairs.density[a, s]) for s in range(10)] for a in range(2)]
     own = [[nss(map_[s], target.drawn.density[a, s]) for s in range(10)] for a in range(2)]
-    assert core.all_marks["gate2"].value == pytest.approx(np.mean(every))
-    assert core.all_marks["gate2"].n_units == 10
-    difference = core.minus_all_marks["gate2"]
+    assert core.all_marks["gate2", "nss"].value == pytest.approx(np.mean(every))
+    assert core.all_marks["gate2", "nss"].n_units == 10
+    difference = core.minus_all_marks["gate2", "nss"]
     assert difference.value == pytest.approx(np.mean(own) - np.mean(every))
     assert difference.low < difference.value < difference.high
     # ann alone marked jets
     jet = result.labels[1]
     of_ann = [nss(map_[s], pairs.density[0, s]) for s in range(N_JETS)]
-    assert jet.all_marks["gate2"].value == pytest.approx(np.mean(of_ann))
+    assert jet.all_marks["gate2", "nss"].value == pytest.approx(np.mean(of_ann))
 
 
-def test_p_values_are_adjusted_over_all_labels_and_maps(result):
-    estimates = [e for one in result.labels for e in one.estimates if not e.is_baseline]
+@pytest.mark.parametrize("metric", ["nss", "auc"])
+def test_p_values_are_adjusted_over_all_labels_and_maps(result, metric):
+    estimates = [
+        e
+        for one in result.labels
+        for e in one.estimates
+        if not e.is_baseline and e.metric == metric
+    ]
     p_values = [e.test.p_value for e in estimates]
     assert len(p_values) == 9
     np.testing.assert_allclose([e.p_adjusted for e in estimates], adjust(p_values, "holm"))
@@ -105,7 +111,11 @@ def test_p_values_are_adjusted_over_all_labels_and_maps(result):
             [maps, other], marks, images, settings=dataclasses.replace(QUICK, correction="max_t")
         )
     family = [
-        e for r in both.results for one in r.labels for e in one.estimates if not e.is_baseline
+        e
+        for r in both.results
+        for one in r.labels
+        for e in one.estimates
+        if not e.is_baseline and e.metric == metric
     ]
     assert {(e.n_family, str(e.correction)) for e in family} == {(18, "holm")}
     expected = adjust([e.test.p_value for e in family], "holm")

@@ -142,13 +142,13 @@ def test_summary_says_what_was_not_tested():
     untested = contrast(difference=interval(np.nan, np.nan), p_value=np.nan)
     first, second = family(contrast(), untested).summary().splitlines()
     assert first == (
-        "d8_best.pt minus c8 & 50 %: 0.20 [0.10, 0.30], p = 0.0040, adjusted 0.0300 (20 sources)"
+        "d8_best.pt minus c8 & 50 %: 0.20 [0.10, 0.30], p = 0.0040, adjusted 0.030 (20 sources)"
     )
     assert second.endswith(", not tested (20 sources)")
     several = contrast(difference_others=interval(0.05, 0.35), **OTHERS)
     assert several.sentence() == (
-        "d8_best.pt minus c8 & 50 %: 0.20 [0.05, 0.35], p = 0.0040, adjusted 0.0300 about these "
-        "annotators, p = 0.0020, adjusted 0.0200 about others too (20 sources)"
+        "d8_best.pt minus c8 & 50 %: 0.20 [0.05, 0.35], p = 0.0040, adjusted 0.030 about these "
+        "annotators, p = 0.0020, adjusted 0.020 about others too (20 sources)"
     )
 
 
@@ -175,12 +175,12 @@ def test_table():
         "0.20",
         r"[\num{0.10}, \num{0.30}]",
         "0.0040",
-        "0.0300",
+        "0.030",
         "{--}",
         "20",
     ]
     assert numbers_in(read.rows[1][3]) == [-0.06, 0.46]
-    assert read.rows[1][6] == "0.0200"
+    assert read.rows[1][6] == "0.020"
     assert read.rows[2][2:7] == ["{--}"] * 5
     assert read.label == "tab:models"
     plain = read_table(family(contrast(), correction=Correction.NONE).to_latex(digits=4))

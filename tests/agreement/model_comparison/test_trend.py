@@ -180,10 +180,10 @@ def test_export_of_a_test():
     assert test.to_frame()["p_value"][0] == test.p_value
     assert test.summary() == (
         "slope 1.25 over 3 conditions and 2 repeats, 0 without a trend [-1.25, 1.25], two-sided, "
-        "p = 0.0556 (36 permutations, all)"
+        "p = 0.056 (36 permutations, all)"
     )
     read = read_table(test.to_latex(caption="Trend"))
-    assert read.rows == [["slope", "1.2", "0.0", r"[\num{-1.2}, \num{1.2}]", "0.0556", "3", "2"]]
+    assert read.rows == [["slope", "1.2", "0.0", r"[\num{-1.2}, \num{1.2}]", "0.056", "3", "2"]]
     ax = test.plot()
     assert ax.get_xlabel() == "slope"
     assert list(ax.lines[0].get_xdata()) == [-1.25, 1.25]

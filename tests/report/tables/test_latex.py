@@ -47,7 +47,7 @@ def test_without_a_width_there_are_no_decimals_of_its_own(ends):
     made = interval(0.3, *ends)
     assert decimals_of(made) is None
     assert interval_decimals([made]) == [2]
-    assert interval_decimals([interval(0.3, 0.29, 0.31), made, interval(3, 2, 4)]) == [3, 1, 1]
+    assert interval_decimals([interval(0.3, 0.29, 0.31), made, interval(3, 2, 4)]) == [3, 2, 2]
     assert interval_decimals([made, interval(3, 2, 4)], digits=4) == [4, 4]
 
 
@@ -121,8 +121,8 @@ def test_a_table_with_everything():
             r"{$<\num{0.0001}$}",
             "40",
         ],
-        ["{}[gate 1]", "12.3", r"[\num{11.1}, \num{13.5}]", "0.50", "1234"],
-        ["{}*", "0.5", MISSING, MISSING, MISSING],
+        ["{}[gate 1]", "12.30", r"[\num{11.10}, \num{13.50}]", "0.50", "1234"],
+        ["{}*", "0.50", MISSING, MISSING, MISSING],
     ]
     assert read.rules == [2]
     assert (read.caption, read.label) == (r"Agreement, 50\,\% of $n_s$ sources", "tab:agreement")
@@ -252,8 +252,8 @@ def test_table_of_a_result():
         "0.42",
         r"[\num{0.31}, \num{0.55}]",
         "0.20",
-        "0.0120",
-        "0.0240",
+        "0.012",
+        "0.024",
         "40",
     ]
     # a pooled test does not stand in the column of tests within strata

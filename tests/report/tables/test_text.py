@@ -70,9 +70,9 @@ def test_every_kind_of_cell():
     assert columns[0][2] == ("mean", "of 3", "so bad")
     assert columns[1] == [
         ("\u22120.42 [\u22120.55, \u22120.30]",),
-        ("1,234 [1,111, 1,358]",),
+        ("1,234.5 [1,111.0, 1,358.0]",),
         # without a width it has the fewest decimals of its column
-        ("0",),
+        ("0.5",),
     ]
     assert columns[2] == [("< 0.0001",), ("0.50",), ("–",)]
     assert columns[3] == [("> 4,000",), ("1,234",), ("–",)]
@@ -130,7 +130,7 @@ def test_a_terminal_shows_title_cells_and_note():
     file = io.StringIO()
     Console(file=file, width=200).print(render_terminal(made()))
     text = file.getvalue()
-    for words in ("A title & more", EVIL, "1,234 [1,111, 1,358]", "< 0.0001", "A note"):
+    for words in ("A title & more", EVIL, "1,234.5 [1,111.0, 1,358.0]", "< 0.0001", "A note"):
         assert words in text
     # brackets are no markup
     assert "[link]" in text
