@@ -28,6 +28,7 @@ PACKAGES = (
     "torch",
     "e2cnn",
     "matplotlib",
+    "seaborn",
 )
 
 

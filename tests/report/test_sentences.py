@@ -34,7 +34,7 @@ def patterns(key):
         return [re.escape(key.value)]
     assert isinstance(key, ast.JoinedStr), ast.unparse(key)
     parts = [
-        re.escape(part.value) if isinstance(part, ast.Constant) else r"[\w-]+"
+        re.escape(part.value) if isinstance(part, ast.Constant) else r"[\w -]+"
         for part in key.values
     ]
     return ["".join(parts)]

@@ -17,6 +17,7 @@ from attnxai.report.style import (
     CHANCE_COLOUR,
     CLASS_COLOURS,
     CLASS_MARKERS,
+    colours_of,
     saved_widths,
 )
 from attnxai.report.wording import capitalised, group_phrase, in_sentence, label_of_map, mean_word
@@ -48,19 +49,14 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
     height = 11 + max(_ROW_MM, 3.5 * len(names)) * len(shown)
     for figure in saved_widths(folder, f"classes{suffix}", height):
         ax = figure.add_subplot()
+        _draw_sources(ax, [[values[n][of_class[c]] for c in names] for n in shown], names)
         for row, explanation in enumerate(shown):
             for place, name in enumerate(names):
-                at = row + 0.8 * ((place + 0.5) / len(names) - 0.5)
-                _draw_class(
-                    ax,
-                    values[explanation][of_class[name]],
-                    estimates.get((explanation, name)),
-                    at,
-                    width=0.8 / len(names),
-                    colour=CLASS_COLOURS[place % len(CLASS_COLOURS)],
-                    marker=CLASS_MARKERS[place % len(CLASS_MARKERS)],
-                    label="" if row else name,
-                )
+                estimate = estimates.get((explanation, name))
+                if estimate is not None:
+                    _draw_mean(ax, estimate, _at(row, place, len(names)), _look(place))
+        for place, name in enumerate(names):
+            ax.plot([], [], ls="", label=name, **_look(place))
         for row in range(1, len(shown)):
             ax.axhline(row - 0.5, color="#DDDDDD", lw=0.5, zorder=0)
         chance = METRICS[metric].chance
@@ -88,39 +84,65 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
     )
 
 
-def _draw_class(
-    ax: Any,
-    values: np.ndarray,
-    estimate: Estimate | None,
-    at: float,
-    *,
-    width: float,
-    colour: str,
-    marker: str,
-    label: str,
-) -> None:
-    """Draw the values of the sources of a class as points, and their mean with its interval."""
-    values = values[np.isfinite(values)]
-    size = 3.0 if len(values) <= _MANY else 2.0
-    (points,) = ax.plot(
-        values,
-        at + 0.7 * width * _spread(len(values)),
-        ls="",
-        marker=marker,
-        ms=size,
-        mew=0,
-        color=colour,
-        alpha=0.55 if len(values) <= _MANY else 0.25,
-        rasterized=len(values) > _MANY,
+def _at(row: int, place: int, n_classes: int) -> float:
+    """Where the sources of a class lie within the row of a map."""
+    return row + 0.8 * ((place + 0.5) / n_classes - 0.5)
+
+
+def _draw_sources(ax: Any, values: list[list[np.ndarray]], names: list[str]) -> None:
+    """Draw the values of the sources, by map and class, as points."""
+    import pandas as pd
+    import seaborn as sns
+
+    frames = [
+        pd.DataFrame(
+            {
+                "value": own,
+                "place": _at(row, place, len(names)) + 0.56 / len(names) * _spread(len(own)),
+                "class": name,
+            }
+        )
+        for row, of_map in enumerate(values)
+        for place, (name, own) in enumerate(zip(names, of_map, strict=True))
+    ]
+    many = max(len(frame) for frame in frames) > _MANY
+    sns.scatterplot(
+        pd.concat(frames).dropna(),
+        x="value",
+        y="place",
+        hue="class",
+        style="class",
+        hue_order=names,
+        style_order=names,
+        palette=colours_of(names, CLASS_COLOURS),
+        markers=colours_of(names, CLASS_MARKERS),
+        s=4 if many else 9,
+        linewidth=0,
+        alpha=0.25 if many else 0.55,
+        rasterized=many,
+        legend=False,
+        ax=ax,
     )
-    if estimate is None:
-        points.set_label(label or "_")
-        return
+    ax.set_ylabel("")
+
+
+def _look(place: int) -> dict[str, Any]:
+    """How the mean of a class is drawn."""
+    return {
+        "color": CLASS_COLOURS[place % len(CLASS_COLOURS)],
+        "marker": CLASS_MARKERS[place % len(CLASS_MARKERS)],
+        "markersize": 5,
+        "markeredgecolor": "black",
+        "markeredgewidth": 0.8,
+    }
+
+
+def _draw_mean(ax: Any, estimate: Estimate, at: float, look: dict[str, Any]) -> None:
+    """Draw the mean of a class and its interval."""
     interval = estimate.interval
     if interval.known:
         ax.plot([interval.low, interval.high], [at, at], color="black", lw=1.2, zorder=4)
-    (mean,) = ax.plot([interval.value], [at], ls="", ms=5, color=colour, label=label or "_")
-    mean.set(marker=marker, markeredgecolor="black", markeredgewidth=0.8, zorder=5)
+    ax.plot([interval.value], [at], ls="", zorder=5, **look)
 
 
 def _count(result: AgreementResult, members: list[int], name: str) -> str:
