@@ -22,6 +22,8 @@ from attnxai.statistics.formats import format_number
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
+    from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.data.images import SourceSet
     from attnxai.report.content import ModelPart, ReportContent
     from attnxai.report.tables.table import Table
 
@@ -58,6 +60,10 @@ def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
     """A row for every source, with a panel for every model that opens."""
     first, several = content.parts[0], len(content.parts) > 1
     limits = {part.name: _map_limits(part) for part in content.parts}
+    marks = {
+        source: dataclasses.replace(content.annotations, annotations=tuple(found))
+        for source, found in content.annotations.by_source().items()
+    }
     sources = dict.fromkeys(source for part in content.parts for source in part.result.sources)
     identifiers: set[str] = set()
     metrics = first.result.metrics
@@ -77,7 +83,9 @@ def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
             "panels": [
                 {
                     "model": part.name,
-                    "svg": _pictures(content, part, source, limits[part.name]),
+                    "svg": _pictures(
+                        marks[source], content.images, part, source, limits[part.name]
+                    ),
                     "table": _details(part, source, part.name if several else "Map", decimals),
                 }
                 for part in parts
@@ -105,16 +113,15 @@ def _map_limits(part: ModelPart) -> dict[str, tuple[float, float]]:
 
 
 def _pictures(
-    content: ReportContent,
+    annotations: AnnotationSet,
+    images: SourceSet,
     part: ModelPart,
     source: str,
     limits: Mapping[str, tuple[float, float]],
 ) -> str:
     """The pictures of a source, with the map of the verdict on the model first."""
     shown = shown_explanation(part.result)
-    panel = SourcePanel.of(
-        source, shown, part.pairs, part.maps, content.annotations, content.images
-    )
+    panel = SourcePanel.of(source, shown, part.pairs, part.maps, annotations, images)
     position = part.pairs.sources.index(source)
     panels = {
         name: dataclasses.replace(panel, attention=part.pairs.explanations[name][position])
