@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import first_of, listed
 from attnxai.metrics import METRICS
@@ -14,6 +15,7 @@ from attnxai.report.answers import shares_with_intervals
 from attnxai.report.audit import audit_badge
 from attnxai.report.contrasts import is_smallest
 from attnxai.report.findings import best_brightness, is_miscalibrated, smallest_adjusted
+from attnxai.report.methods import correction_phrase
 from attnxai.report.rounding import value_decimals
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import Table, text_table
@@ -113,12 +115,9 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         ),
     }
     label = in_sentence(METRICS[metric].label)
-    tested = [smallest_adjusted(e) for e in estimates if e.test]
     notes = [
         _note_on(e.interval for e in estimates),
-        say("page.smallest", n=max(e.n_family for e in estimates), p=format_p(min(tested)))
-        if tested
-        else "",
+        _note_on_adjustment([e for e in estimates if e.test]),
         say(
             "page.minus_brightness",
             metric=label,
@@ -141,6 +140,18 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         title="The verdict on every map",
         rules=tuple(starts),
         note=" ".join(filter(None, notes)),
+    )
+
+
+def _note_on_adjustment(tested: Sequence[Estimate]) -> str:
+    """How the p-values of a family are adjusted, and the smallest that could have come out."""
+    if not tested:
+        return ""
+    over = say("methods.over_maps", n=max(e.n_family for e in tested))
+    return say(
+        "page.smallest",
+        adjusted=correction_phrase(tested[0].correction or Correction.NONE, over),
+        p=format_p(min(smallest_adjusted(e) for e in tested)),
     )
 
 

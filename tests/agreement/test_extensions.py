@@ -114,7 +114,7 @@ def test_names_and_objects_give_the_same_comparison(outside, pairs):
     ]
     console = Console(record=True, width=200, file=io.StringIO())
     print_report(results[:1], reach_verdict(results[:1], INPUTS[1]), console)
-    assert "Contrast under other nulls" in (text := console.export_text())
+    assert "Contrast of made-up under other nulls" in (text := console.export_text())
     assert "half turn" in text
 
 

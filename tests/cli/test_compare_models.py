@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import shutil
 
 import pytest
@@ -47,13 +48,19 @@ def test_two_models_are_reported_and_compared(two_models):
     assert len(summary["verdict"]["contrasts"]) >= 2
     shown = " ".join(done.stdout.split())
     assert summary["verdict"]["headline"] in shown
-    assert "first/net.pt: 10 held-out sources" in shown
+    # one table for both, over the same sources
+    assert shown.startswith("10 held-out sources model map NSS permuted p ")
+    table = shown.partition("NSS: mean")[0]
+    assert [table.count(f" {name} ") for name in names] == [4, 4]
+    assert [shown.count(f"NSS of {name} under other nulls") for name in names] == [1, 1]
     for name in ("index.html", "per_source.csv", "agreement.tex"):
         assert (folder / "out" / name).is_file()
     figures = {path.stem for path in (folder / "out" / "figures").iterdir()}
     assert {"agreement", "contrasts", "classes-1", "classes-2", "nulls-1", "sources-2"} <= figures
     tables = (folder / "out" / "agreement.tex").read_text(encoding="utf-8")
-    assert tables.count("\\begin{tabular}") == 3
+    titles = [title for name in names for title in (name, f"{name}, the marks of each label")]
+    found = re.findall(r"^% (?!needs)(.*)\n(?:%.*\n)*\\begin{tabular}", tables, re.MULTILINE)
+    assert found == [*titles, "differences"]
     assert {row["model"] for row in read_table(folder / "out" / "per_source.csv")} == set(names)
 
 
@@ -73,7 +80,7 @@ def test_what_is_asked_for_is_done(two_models):
     assert all(r["p_adjusted"] >= r["p_within_strata"] for r in main)
     assert {f["null"] for r in main for f in r["further"]} == {"symmetries"}
     page = (folder / "out" / "index.html").read_text(encoding="utf-8")
-    assert "adjusted by max-T over the 8 maps" in page
+    assert "P-values are adjusted by max-T over the 8 maps" in page
     assert "sources of the same class and survey" in page
     assert {row["stratum"] for row in read_table(folder / "out" / "per_source.csv")} == {
         f"{c} / {s}" for c in ("FR I", "FR II") for s in ("north", "south")

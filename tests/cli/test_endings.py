@@ -314,8 +314,11 @@ def test_help_is_whole_at_80_columns(names) -> None:
     assert "…" not in text
     (found,) = [one for known, one in COMMANDS if known == names]
     for parameter in found.params:
-        for name in (*parameter.opts, *parameter.secondary_opts):
-            assert name in text
+        # an argument is shown by what stands for it, an option by its names
+        is_argument = parameter.param_type_name == "argument"
+        shown = [parameter.metavar] if is_argument else parameter.opts + parameter.secondary_opts
+        for name in shown:
+            assert f" {name}" in text
     assert text == attnxai(*names, "--help", check=0, width=80).stdout
 
 

@@ -131,7 +131,8 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     beneath = f"Minus brightness: the NSS of the map minus that of {best}, the brightness baseline that agrees best."
     assert f"{beneath} Share of noise ceiling: of its lower value" in page
     smallest = format_p(3 * estimate.test.smallest_p)
-    assert f"Adjusted p: over 3 maps; the smallest attainable is {smallest}. Minus" in page
+    adjusted = "P-values are adjusted by Holm&#39;s method over the 3 maps"
+    assert f"{adjusted}; the smallest attainable is {smallest}. Minus" in page
     ceiling = result.noise_ceiling("nss")
     (of_names, of_nss, *_) = (c.cells for c in estimates_table(result).columns)
     rows = {name[0]: lines for name, lines in zip(of_names, of_nss, strict=True)}

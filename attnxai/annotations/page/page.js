@@ -1,5 +1,5 @@
 /*! Annotation page of attnxai, with konva 10.9.1 and fflate 0.8.3
-sources sha256 30546de5493d1e558f6e6fc66c082ff238c5caf22209310d24295ee8960954a5
+sources sha256 4f48557e280160d2eafbd979407a17d6dcf09dfb42116bbbd81fffca0743b9f7
 
 konva
 

@@ -136,7 +136,7 @@ PAGE: dict[str, str] = {
     "terminal.audit_fails": ", fails the audit",
     "terminal.limits": "Limitations{more}:",
     "terminal.limits.more": ", in full in the report and with --verbose",
-    "page.smallest": "Adjusted p: over {n:map}; the smallest attainable is {p}.",
+    "page.smallest": "P-values are {adjusted}; the smallest attainable is {p}.",
     # --- the model ---------------------------------------------------------------------------------
     "accuracy.validation": "{accuracy} accuracy on its validation images, which also chose {chose}",
     "accuracy.validation.epoch": "the epoch",
