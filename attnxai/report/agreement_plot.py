@@ -24,6 +24,7 @@ from attnxai.report.style import (
     draw_mean,
 )
 from attnxai.report.wording import label_of_map, method_of_map
+from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
@@ -96,7 +97,7 @@ def plot_agreement(
             ax.axhline(place - 0.5 + lowered, color="#DDDDDD", lw=0.5, zorder=0.7)
     chance = METRICS[metric].chance
     if chance is not None:
-        ax.axvline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0.8, label="no agreement")
+        ax.axvline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0.8, label="marks at random places")
     ax.set_ylim(len(rows) - 0.4 + lowered, -0.6)
     places = [place for place, row in enumerate(rows) if row.estimate is not None]
     ax.set_yticks(places, [rows[place].label if show_names else "" for place in places])
@@ -153,7 +154,8 @@ def _draw_heading(
 def _draw_nulls(ax: Any, place: int, estimate: Estimate, further: Sequence[str]) -> None:
     """Draw where the central 95 % of the means lie: of permuted annotations as a bar, of others as lines."""
     bar_height = BAR_HEIGHT if len(further) < CROWDED else CROWDED_BAR_HEIGHT
-    if estimate.test is not None:
+    # a bar of few permutations would look like a test that there is not
+    if estimate.test is not None and estimate.test.smallest_p <= SIGNIFICANCE_LEVEL:
         low, high = estimate.test.range()
         within = f" {estimate.test.null}" if estimate.within_strata is not None else ""
         top, label = place - bar_height / 2, f"annotations permuted{within}, central 95 %"

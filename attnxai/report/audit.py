@@ -27,7 +27,18 @@ if TYPE_CHECKING:
 
 def audit_line(locations: Sequence[EvidenceLocation]) -> str:
     """The line under the headline: what the models fail by, or that none fails."""
-    return say("audit.line", found=audit_answer(locations)) if locations else ""
+    if not locations:
+        return ""
+    return say(f"audit.line.{audit_status(locations)}", found=audit_answer(locations))
+
+
+def audit_status(locations: Sequence[EvidenceLocation]) -> str:
+    """``failed`` if any model or map does, ``passed`` if none does and one could be audited, else ``unknown``."""
+    outcomes = [found.passes for found in locations]
+    outcomes += [one.passes for found in locations for one in found.maps]
+    if False in outcomes:
+        return "failed"
+    return "passed" if any(found.passes for found in locations) else "unknown"
 
 
 def audit_answer(locations: Sequence[EvidenceLocation]) -> str:
@@ -57,7 +68,9 @@ def audit_answer(locations: Sequence[EvidenceLocation]) -> str:
             say("audit.passes", models=models) if split else say("audit.maps_pass", models=models)
         )
     if unknown:
-        sentences.append(say("audit.unknown", models=listed([one.model_name for one in unknown])))
+        sentences.append(
+            say("audit.unknown", models=listed([one.model_name for one in unknown]), n=len(unknown))
+        )
     first, *others = sentences
     return " ".join([first, *map(capitalised, others)])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -250,6 +251,7 @@ def page_values(
         "group_name": group_name,
         "metrics": METRICS,
         "words": _introductions(content),
+        "compared": _compared(content.results[0]),
         "made_on": dt.datetime.now(tz=dt.UTC).strftime("%-d %B %Y"),
         "partial_correlations": partial_correlations_table(content.parts),
         "contrasts": contrasts_table(content),
@@ -264,6 +266,23 @@ def page_values(
         "methods": methods_text(content),
         "undefined": undefined_counts(content.parts),
     }
+
+
+def _compared(result: AgreementResult) -> str:
+    """How many sources of which classes the verdict rests on, and how many annotators."""
+    counted = result.verdict_sources()
+    classes = Counter(
+        name or say("page.class_unknown")
+        for name, own in zip(result.classes, counted, strict=True)
+        if own
+    )
+    of_classes = ", ".join(f"{n:,} {name}" for name, n in classes.items())
+    return say(
+        "page.compared",
+        n=int(counted.sum()),
+        classes=f" ({of_classes})" if set(classes) - {say("page.class_unknown")} else "",
+        annotators=len(result.annotators),
+    )
 
 
 def _plugins(content: ReportContent) -> list[Mapping[str, Any]]:

@@ -104,7 +104,11 @@ def _found(result: AgreementResult, annotations: str) -> list[str]:
 def evidence_words(result: AgreementResult) -> str:
     """The numbers of the map that panels show, in brackets; empty where it was not tested."""
     estimate, decimals = _shown(result)
-    return numbers_of(result, estimate, map_in_sentence(estimate.explanation), decimals)
+    name, finding = map_in_sentence(estimate.explanation), finding_of(estimate)
+    alike = [finding_of(other) for other in estimates_of(result)].count(finding)
+    if alike > 1 and finding not in (Finding.NOT_SHOWN, Finding.INCONCLUSIVE):
+        name = say("headline.evidence.clearest", map=name)
+    return numbers_of(result, estimate, name, decimals)
 
 
 def numbers_of(result: AgreementResult, estimate: Estimate, name: str, decimals: int) -> str:

@@ -89,14 +89,14 @@ def _which(
         return say("models.all_unknown", models=open_, annotations=annotations)
     side = "less" if less else "agree"
     none = ordered[0][0] == "none"
-    return say(
-        f"models.{'none' if none else 'found'}.{side}",
-        models=named[ordered[0]] if none else capitalised(listed(parts)),
-        annotations=annotations,
-        evidence=_evidence(results, found, less=less),
-        less="" if less else _also_less(results),
-        unknown=unknown,
-    )
+    fields = {
+        "models": named[ordered[0]] if none else capitalised(listed(parts)),
+        "annotations": annotations,
+        "evidence": _evidence(results, found, less=less),
+        "less": "" if less else _also_less(results),
+        "unknown": unknown,
+    }
+    return say(f"models.none.{side}", **fields) if none else say(f"models.found.{side}", **fields)
 
 
 def _evidence(

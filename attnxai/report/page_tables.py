@@ -101,7 +101,7 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         "Verdict": [statement.badge for _, statement, _ in rows],
     }
     cells = {
-        METRICS[metric].label: [
+        METRICS[metric].label + _level_of(estimates): [
             with_interval(e.interval, decimals=places)
             for e, places in zip(estimates, decimals, strict=True)
         ],
@@ -153,6 +153,12 @@ def _note_on_adjustment(tested: Sequence[Estimate]) -> str:
         adjusted=correction_phrase(tested[0].correction or Correction.NONE, over),
         p=format_p(min(smallest_adjusted(e) for e in tested)),
     )
+
+
+def _level_of(estimates: Sequence[Estimate]) -> str:
+    """The level of the intervals, to follow the heading of their column."""
+    levels = [e.interval.level for e in estimates if e.interval.known]
+    return f" [{format_share(levels[0])}]" if levels else ""
 
 
 def _named_baselines(of_models: Mapping[str, str]) -> str:

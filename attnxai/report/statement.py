@@ -110,7 +110,7 @@ def _baselines(result: AgreementResult, estimate: Estimate, key: str) -> list[st
 
 
 def _badge(result: AgreementResult, estimate: Estimate, finding: Finding) -> str:
-    badge = str(finding)
+    badge = say("badge.not_shown") if finding is Finding.NOT_SHOWN else str(finding)
     if classes_differ(result, estimate):
         badge += say("badge.classes")
     better = _baselines(result, estimate, "badge")

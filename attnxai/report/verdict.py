@@ -42,7 +42,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.report.audit import audit_line
+from attnxai.report.audit import audit_line, audit_status
 from attnxai.report.cautions import find_cautions, size_warning
 from attnxai.report.contrasts import difference_sentences
 from attnxai.report.headline import headline_of
@@ -76,6 +76,7 @@ class Verdict:
     contrasts: tuple[str, ...]
     cautions: tuple[str, ...]
     audit: str = ""  # the line under the headline
+    audit_status: str = ""  # passed, failed or unknown; empty without an audit
     warning: str = ""  # the line after it, where size alone makes the tests significant
 
     @property
@@ -107,6 +108,7 @@ def reach_verdict(
         models=models,
         contrasts=tuple(difference_sentences(contrasts)) if contrasts is not None else (),
         audit=audit_line(locations),
+        audit_status=audit_status(locations) if locations else "",
         warning=size_warning(results),
         cautions=tuple(
             find_cautions(

@@ -16,6 +16,7 @@ from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
 from attnxai.explanations.stack import Split
 from attnxai.report.agreement_plot import agreement_rows, noise_ceiling_range, plot_agreement
+from attnxai.report.figures.text import bar_phrase
 from attnxai.report.style import BASELINE_COLOUR, CEILING_COLOUR, MODEL_COLOURS, NULL_COLOUR
 from tests.builders import made_up
 
@@ -133,6 +134,16 @@ def test_the_band_lies_between_the_two_ends_of_the_noise_ceiling(one, ax):
     assert band.get_zorder() < min(a.get_zorder() for a in [*ax.lines, *bars(ax, NULL_COLOUR)])
 
 
+def test_permutations_too_few_to_be_significant_have_no_bar(ax):
+    """Three sources have six permutations: the ends of their bar would look like a test."""
+    result = compared(n_sources=3)
+    assert all(e.test.smallest_p > 0.05 for e in result.estimates if e.test is not None)
+    plot_agreement(result, "nss", ax=ax)
+    assert bars(ax, NULL_COLOUR) == []
+    assert bar_phrase([result], "nss") == ""
+    assert bar_phrase([compared()], "nss")
+
+
 def test_one_annotator_has_no_band(ax):
     result = compared(annotators=("ann",))
     assert noise_ceiling_range(result, "nss") is None
@@ -149,7 +160,7 @@ def test_further_nulls_have_thin_lines_beneath_their_bar(one, ax):
         "annotations permuted within class, central 95 %",
         "grid symmetries, central 95 %",
         "toroidal shift, central 95 %",
-        "no agreement",
+        "marks at random places",
     ]
     lines = [line for line in ax.lines if line.get_marker() == "|"]
     assert len(lines) == 2 * len(one.explanations)
@@ -228,7 +239,7 @@ def test_colours_are_dark_enough_to_be_read_in_grey():
 
 def test_chance_is_drawn_where_it_is_one_number(one, ax):
     plot_agreement(one, "relevance_mass_accuracy", ax=ax)
-    assert "no agreement" not in ax.get_legend_handles_labels()[1]
+    assert "marks at random places" not in ax.get_legend_handles_labels()[1]
 
 
 def test_baselines_are_shared_on_the_same_sources_whatever_a_model_knew_of_them(one):

@@ -85,27 +85,27 @@ def test_a_network_that_knows_the_class_from_empty_sky_is_to_be_read_with_care()
     found = location(GOOD, SIGN, empty=HIGH)
     assert found.passes is False
     assert audit_line([found]) == (
-        "Audit: from empty sky alone d8.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
-        "not show that the answer comes from there. The sign of 1 of 2 maps depends on the class; read this map with "
-        "care."
+        "Audit failed: from empty sky alone d8.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
+        "not show that the answer comes from there. 1 of 2 maps is high on sources of one "
+        "class and low on those of another; read it with care."
     )
     assert audit_line([location(GOOD, SIGN)]) == (
-        "Audit: the sign of 1 of 2 maps depends on the class; read this map with care."
+        "Audit failed: 1 of 2 maps is high on sources of one class and low on those of another; read it with care."
     )
     assert audit_line([location(LEVEL, GOOD)]) == (
-        "Audit: the level of 1 of 2 maps on empty sky tells the class; read this map with care."
+        "Audit failed: 1 of 2 maps gives the class away by its level on empty sky; read it with care."
     )
     assert audit_line([location(SIGN)]) == (
-        "Audit: the sign of the only map depends on the class; read this map with care."
+        "Audit failed: the only map is high on sources of one class and low on those of another; read it with care."
     )
-    assert audit_line([location(SIGN, LEVEL)]).endswith("; read these maps with care.")
+    assert audit_line([location(SIGN, LEVEL)]).endswith("; read them with care.")
 
 
 def test_a_network_that_fails_while_its_maps_pass_is_what_the_line_speaks_of() -> None:
     found = location(GOOD, empty=HIGH)
     assert (found.passes, found.maps[0].passes) == (False, True)
     assert audit_line([found]) == (
-        "Audit: from empty sky alone d8.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
+        "Audit failed: from empty sky alone d8.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
         "not show that the answer comes from there."
     )
 
@@ -114,25 +114,27 @@ def test_a_network_that_passes() -> None:
     found = location(GOOD)
     assert found.passes is True
     line = audit_line([found])
-    assert line.startswith("Audit: empty sky alone does not reveal the class to d8.pt (AUC 0.50 ")
-    assert line.endswith("and the sign of no map depends on the class.")
+    assert line.startswith("Audit passed: from empty sky alone d8.pt (AUC 0.50 ")
+    assert line.endswith("and no map is high on sources of one class and low on those of another.")
     without = location(GOOD, empty=None)
     assert without.passes is True
     assert audit_line([without]) == (
-        "Audit: no map of d8.pt reveals the class by its level on empty sky, and the sign of none depends on the class."
+        "Audit passed: no map of d8.pt gives the class away by its level on empty sky, and none is high on sources of one "
+        "class and low on those of another."
     )
 
 
 def test_of_several_models_what_is_the_same_is_said_once() -> None:
     first, other = location(GOOD), dataclasses.replace(location(GOOD, GOOD), model_name="c1.pt")
     assert audit_line([first, other]) == (
-        "Audit: empty sky alone does not reveal the class to d8.pt and c1.pt (AUC 0.50 [0.40, 0.60]), and the sign of no "
-        "map depends on the class."
+        "Audit passed: from empty sky alone d8.pt and c1.pt (AUC 0.50 [0.40, 0.60]) cannot tell the class, and no map is high "
+        "on sources of one class and low on those of another."
     )
     telling = dataclasses.replace(location(GOOD, SIGN, empty=HIGH), model_name="c1.pt")
     assert audit_line([first, telling]) == (
-        "Audit: from empty sky alone c1.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
-        "not show that the answer comes from there. The sign of 1 of 3 maps depends on the class; read this map with care."
+        "Audit failed: from empty sky alone c1.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
+        "not show that the answer comes from there. 1 of 3 maps is high on sources of one class and low on those "
+        "of another; read it with care."
     )
     both = [dataclasses.replace(location(GOOD, empty=HIGH), model_name=n) for n in ("a.pt", "b.pt")]
     assert "alone a.pt and b.pt (AUC 0.900 [0.800, 0.960]) tell the class" in audit_line(both)
@@ -143,7 +145,9 @@ def test_what_is_not_known_is_said() -> None:
     bare = dataclasses.replace(GOOD, level_auc={}, on_source={"all": HIGH}, level={"all": 0.1})
     found = dataclasses.replace(location(bare, empty=None), classes={}, accuracy=None, auc=None)
     assert found.passes is None
-    assert "is not known; it takes sources of two of its classes, 8 or more" in audit_line([found])
+    assert audit_line([found]) == (
+        "Audit not possible: to see whether d8.pt tells the class from empty sky takes 8 or more sources of each of two classes."
+    )
     assert audit_badge(bare) == audit_badge(None) == "–"
     (heading, *_), *_ = [[c.heading for c in locations_table([found]).columns]]
     assert heading == "Map"
@@ -194,7 +198,7 @@ def test_the_verdict_and_the_report_have_it_first(tmp_path) -> None:
     result = dataclasses.replace(content.results[0], data=part_data(part, content))
     write_report(result, tmp_path / "given", locations={"d8.pt": found})
     page = (tmp_path / "given" / "index.html").read_text(encoding="utf-8")
-    assert page.index("Audit: from empty sky alone d8.pt (AUC") < page.index("<table")
+    assert page.index("Audit failed: from empty sky alone d8.pt (AUC") < page.index("<table")
     assert page.index("fails the audit") < page.index(verdict.statements[0].lead)
     write_report(result, tmp_path / "own")
     own = (tmp_path / "own" / "summary.json").read_text(encoding="utf-8")

@@ -160,7 +160,7 @@ def test_the_page_of_an_audit_begins_with_a_verdict_for_each(results, chromium, 
         answer = results[name].summary().splitlines()[0]
         if name != "evidence_location":
             assert page.index(answer) < page.index("<figure")
-    assert page.index("Empty sky alone does not reveal the class to d8.pt") < page.index("<figure")
+    assert page.index("From empty sky alone d8.pt") < page.index("<figure")
     assert results["noise_stability"].passes is None
     assert f"<strong>{headline(found)}</strong>" in page
     assert page.count("<figure") == len(names)

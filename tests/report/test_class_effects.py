@@ -29,7 +29,7 @@ def test_classes_whose_effects_are_opposite_differ():
         f"the lower side, {3 * p_down:.4f} adjusted for 3 maps)."
     )
     assert statement.lead.endswith(said)
-    assert statement.badge == f"{statement.finding}, classes differ"
+    assert statement.badge == f"agreement {statement.finding}, classes differ"
 
     def change(estimate, **of_class):
         if is_of(estimate, "gate1"):
@@ -41,12 +41,12 @@ def test_classes_whose_effects_are_opposite_differ():
 
     not_shown = verdict_with(result, change).statements[0]
     assert not_shown.finding is Finding.NOT_SHOWN
-    assert not_shown.badge == "not shown, classes differ"
+    assert not_shown.badge == "agreement not shown, classes differ"
     assert "is not shown" in not_shown.lead
     assert not_shown.lead.endswith(said)
     # a class that only lies on the other side is no difference between classes
     one = verdict_with(result, lambda e: change(e, FR_II=0.06)).statements[0]
-    assert one.badge == "not shown"
+    assert one.badge == "agreement not shown"
     assert "FR II" not in one.lead
 
 
@@ -61,7 +61,7 @@ def test_a_class_that_agrees_is_named_where_all_sources_together_do_not():
         return dataclasses.replace(estimate, pooled=high, within_strata=None, p_adjusted=0.003)
 
     statement, other, _ = verdict_with(result, change).statements
-    assert statement.badge == "not shown"
+    assert statement.badge == "agreement not shown"
     assert statement.lead == (
         "Agreement of gate 1 with its own source is not shown. Within FR I (p = 0.0010, 0.0030 adjusted for 3 "
         "maps) it agrees more with its own source than with others."

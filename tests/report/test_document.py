@@ -111,7 +111,7 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     (result,), verdict = content.results, reach_verdict(content.results, content.annotations)
     columns = {c.heading: c.cells for c in verdict_table(content.parts, verdict).columns}
     assert list(columns) == [
-        "Map", "Verdict", "NSS", "Permuted", "Adjusted p", "Minus brightness", "Share of noise ceiling", "Audit",
+        "Map", "Verdict", "NSS [95 %]", "Permuted", "Adjusted p", "Minus brightness", "Share of noise ceiling", "Audit",
     ]  # fmt: skip
     assert columns["Map"] == ("Gate 1", "Gate 2", "Mean of the gates")
     assert columns["Verdict"] == tuple(s.badge for s in verdict.statements)

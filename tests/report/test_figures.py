@@ -190,7 +190,7 @@ def test_words_follow_strata_and_further_nulls(kept, tmp_path):
 
 
 def test_without_classes_what_stands_in_for_them_is_named(kept, tmp_path):
-    result = compared(classes=())
+    result = compared(classes=(), n_sources=16)
     words = "permuted across sources of the same predicted class and annotated size"
     assert words in draw_agreement([result], tmp_path).caption
     assert "predicted class and annotated size (filled)" in draw_nulls(result, tmp_path).caption
@@ -211,13 +211,13 @@ def test_a_null_that_could_not_be_tested_is_named(one, kept, tmp_path):
     assert "toroidal shift could not be tested for some maps (too small fields)." in text
 
 
-@pytest.mark.parametrize("n_sources", [1, 3])
+@pytest.mark.parametrize("n_sources", [1, 3, 7])
 def test_few_sources_claim_no_intervals(kept, tmp_path, n_sources):
     result = compared(n_sources=n_sources)
     text = draw_agreement([result], tmp_path).caption
-    count = "1 source is" if n_sources == 1 else "3 sources are"
+    count = "1 source is" if n_sources == 1 else f"{n_sources} sources are"
     assert f"which have no intervals ({count} too few, 8 are needed)" in text
-    assert ("Grey bars" in text) == (n_sources > 1)
+    assert ("Grey bars" in text) == (n_sources > 3)  # of three sources none could be significant
     draw_all_metrics([result], tmp_path)
     assert "no test" in draw_nulls(result, tmp_path).alternative or n_sources > 1
     assert "too few sources for an interval" in draw_classes(result, tmp_path).caption

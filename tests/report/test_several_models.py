@@ -178,7 +178,7 @@ def test_the_joint_headline_counts_maps_and_differences(two, three):
         f"All maps of good.pt and none of {EVIL} are shown to agree with the annotations of their own source (highest "
         f"for gate 2 of good.pt: NSS {with_interval(best.interval)} against {best.test.mean:.2f} by permutation, "
         f"adjusted {p_equals(best.p_adjusted)}, 16 held-out sources). Of 3 differences between the two models 3 are "
-        "shown (largest: "
+        "significant (largest: "
     )
     assert best.explanation == "gate2"
     contrasts = two.contrasts[0]
@@ -246,8 +246,8 @@ def test_differences_that_are_not_shown_are_counted(good):
     )
     verdict = verdict_on(twin)
     assert verdict.headline.endswith(
-        "No difference between the two models is shown over the 16 held-out sources that both "
-        "share (smallest adjusted p = 1.00); brightness alone agrees better than all of them."
+        "No difference between the two models is significant over the 16 held-out sources that both "
+        "share (smallest adjusted p = 1.00); brightness alone agrees better than each of these maps."
     )
     assert verdict.contrasts[0] == (
         "3 of 3 differences of NSS are not shown; this does not mean that they are zero."
@@ -276,7 +276,7 @@ def test_differences_that_could_not_be_shown_are_not_said_to_be_small(two):
         n = change.get("n_sources", 16)
         assert headline.endswith(
             f"No difference between the two models can be shown over the {n} held-out sources that both "
-            "share, however large, as they are too few; brightness alone agrees better than all of them."
+            "share, however large, as they are too few; brightness alone agrees better than each of these maps."
         )
 
 

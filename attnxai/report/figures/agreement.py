@@ -36,7 +36,7 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
     metric = results[0].metrics[0]
     n_rows = len(agreement_rows(results, metric))
     n_further = len({f.label for e in shown_estimates(results, metric) for f in e.further})
-    height = 11 + (_row_height(n_rows, 5.2, 4.3) + 1.0 * n_further) * n_rows
+    height = 11 + (_row_height(n_rows, 5.2, 3.7) + 1.0 * n_further) * n_rows
     for figure in saved_widths(folder, "agreement", height):
         ax = figure.add_subplot()
         # in one column intervals are short
@@ -114,4 +114,4 @@ def panel_grid(n: int, max_columns: int = MAX_COLUMNS) -> tuple[int, int]:
 
 def _row_height(n_rows: int, widest: float, narrowest: float) -> float:
     """Millimetres of a row: less where there are many, down to what text of seven points needs."""
-    return max(narrowest, widest - 0.06 * max(n_rows - 8, 0))
+    return max(narrowest, widest - 0.11 * max(n_rows - 8, 0))

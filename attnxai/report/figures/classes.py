@@ -61,7 +61,9 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
             ax.axhline(row - 0.5, color="#DDDDDD", lw=0.5, zorder=0)
         chance = METRICS[metric].chance
         if chance is not None:
-            ax.axvline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0, label="no agreement")
+            ax.axvline(
+                chance, color=CHANCE_COLOUR, lw=0.6, zorder=0, label="marks at random places"
+            )
         ax.set_ylim(len(shown) - 0.5, -0.5)
         ax.set_yticks(range(len(shown)), labels)
         ax.set_xlabel(METRICS[metric].label)

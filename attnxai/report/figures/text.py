@@ -13,6 +13,7 @@ from attnxai.report.findings import why_no_interval
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import group_phrase, n_beside, n_words, strata_words
 from attnxai.statistics.formats import with_interval
+from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
@@ -89,9 +90,10 @@ def permutation_phrase(results: Sequence[AgreementResult], metric: str) -> str:
 
 
 def bar_phrase(results: Sequence[AgreementResult], metric: str) -> str:
-    """What grey bars are; empty where there is no test."""
+    """What grey bars are; empty where there is no test, or none that could be significant, which has no bar."""
     sources = permutation_phrase(results, metric)
-    if not sources:
+    attainable = [e.test.smallest_p for e in shown_estimates(results, metric) if e.test is not None]
+    if not sources or min(attainable, default=1.0) > SIGNIFICANCE_LEVEL:
         return ""
     sides = dict.fromkeys(say(f"caption.side.{r.settings['alternative']}") for r in results)
     return say("caption.permuted", sources=sources, side=" ".join(sides))

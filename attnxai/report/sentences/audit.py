@@ -1,24 +1,27 @@
 """What audits found."""
 
 AUDIT: dict[str, str] = {
-    "audit.line": "Audit: {found}",
+    "audit.line.passed": "Audit passed: {found}",
+    "audit.line.failed": "Audit failed: {found}",
+    "audit.line.unknown": "Audit not possible: {found}",
     "audit.network": (
         "from empty sky alone {models} {n:~tells|tell} the class, so that a map on the source does not show that the answer "
         "comes from there."
     ),
     "audit.auc": " (AUC {auc})",
-    "audit.fails": "{faults}; read {n:~this map|these maps} with care.",
-    "audit.levels": "the level of {n_all:~the only map|{n} of {n_all} maps} on empty sky tells the class",
-    "audit.signs": "the sign of {n_all:~the only map|{n} of {n_all} maps} depends on the class",
+    "audit.fails": "{faults}; read {n:~it|them} with care.",
+    "audit.levels": "{n_all:~the only map|{n} of {n_all} maps} {n:~gives|give} the class away by {n:~its|their} level on empty sky",
+    "audit.signs": "{n_all:~the only map|{n} of {n_all} maps} {n:~is|are} high on sources of one class and low on those of another",
     "audit.passes": (
-        "empty sky alone does not reveal the class to {models}, and the sign of no map depends on the class."
+        "from empty sky alone {models} cannot tell the class, and no map is high on sources of one class and low on those "
+        "of another."
     ),
     "audit.maps_pass": (
-        "no map of {models} reveals the class by its level on empty sky, and the sign of none depends on the class."
+        "no map of {models} gives the class away by its level on empty sky, and none is high on sources of one "
+        "class and low on those of another."
     ),
     "audit.unknown": (
-        "whether the maps of {models} reveal the class through empty sky is not known; it takes sources of two of its "
-        "classes, 8 or more of each."
+        "to see whether {models} {n:~tells|tell} the class from empty sky takes 8 or more sources of each of two classes."
     ),
     "audit.map": "{map} fails the audit: {faults}.",
     "audit.map.level": "its level on empty sky tells the class (AUC {aucs})",

@@ -38,7 +38,7 @@ CAPTIONS: dict[str, str] = {
     "caption.ceiling.who.any": "the annotators",
     "caption.ceiling.bound": "an upper bound for every map",
     "caption.ceiling.reference": "a reference, which a map can exceed",
-    "caption.chance": "The thin vertical line is the value without any agreement.",
+    "caption.chance": "The thin vertical line is the value for marks at random places.",
     "caption.ceiling.alternative": "noise ceiling {low:.2} to {high:.2}",
     "caption.all_metrics": "As above for every metric, each on its own axis. {meanings}",
     "caption.classes": (

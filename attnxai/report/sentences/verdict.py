@@ -11,6 +11,7 @@ VERDICT: dict[str, str] = {
         " ({map}: {metric} {value} against {permuted} by permutation, {adjusted}{p:p}, {n} {group})"
     ),
     "headline.evidence.adjusted": "adjusted ",
+    "headline.evidence.clearest": "clearest for {map}",
     "headline.less": (
         "{n_less} of {n:map} of {model} {n_less:~agrees|agree} less with {n_less:~its|their} own source than with "
         "others{anti_correlated}{evidence}."
@@ -99,14 +100,14 @@ VERDICT: dict[str, str] = {
     "models.also_less": ", and {n:map} {n:~agrees|agree} less with it than with others",
     "models.evidence.highest": "highest for {map} of {model}",
     "models.evidence.lowest": "lowest for {map} of {model}",
-    "models.brightness": "brightness alone agrees better than {n:~it|all of them}",
+    "models.brightness": "brightness alone agrees better than {n:~it|each of these maps}",
     "models.differences.too_few": (
         "no difference between {between} can be shown over {over}, however large, as they are too few"
     ),
-    "models.differences.none": "no difference between {between} is shown over {over}{least}",
+    "models.differences.none": "no difference between {between} is significant over {over}{least}",
     "models.differences.least": " (smallest adjusted {p:p})",
     "models.differences.some": (
-        "of {n:difference} between {between} {n_found} {n_found:~is|are} shown ({n_found:~|largest: }{map}, {higher} "
+        "of {n:difference} between {between} {n_found} {n_found:~is|are} significant ({n_found:~|largest: }{map}, {higher} "
         "over {lower} by {difference}, adjusted {p:p})"
     ),
     "models.shared.two": "both",
@@ -183,6 +184,7 @@ VERDICT: dict[str, str] = {
     "with_p": "{name} ({p:p}{side}{adjusted})",
     "side.greater": " on the upper side",
     "side.less": " on the lower side",
+    "badge.not_shown": "agreement not shown",
     "badge.classes": ", classes differ",
     "badge.baselines": ", {baselines} better",
     "badge.beyond": ", beyond emission",
