@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,8 +149,8 @@ class TestRuleTable:
         assert all(0 <= value <= 149 for a in found.annotations for value in (a.shape.x, a.shape.y))
 
     @pytest.mark.shared_data
-    def test_the_rule_makes_it_again(self) -> None:
-        images = read_mirabest(hybrids=True)[::40]  # a second
+    def test_the_rule_makes_it_again(self, shared_data: Path) -> None:
+        images = read_mirabest(shared_data, hybrids=True)[::40]  # a second
         made = fr_annotations(images)
         shipped = attnxai.read_annotations(RULE_TABLE_NAME).select(made.sources)
         assert [(a.source, a.label, a.shape.x, a.shape.y, a.other) for a in made.annotations] == [
