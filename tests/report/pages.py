@@ -52,7 +52,7 @@ def probed(chromium, folder, tmp_path, *, width, script):
     text = (folder / "index.html").read_text(encoding="utf-8")
     probe = f"""<script>
     window.addEventListener("load", async () => {{
-      const log = [document.documentElement.scrollWidth <= window.innerWidth];
+      const log = [document.documentElement.scrollWidth <= document.documentElement.clientWidth];
       log.push(Array.from(document.images).every(i => i.naturalWidth > 0));
       {script}
       document.title = "PROBE " + JSON.stringify(log);
