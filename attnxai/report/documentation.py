@@ -76,14 +76,7 @@ def _range(metric: Metric) -> str:
     return f"{span}, in {metric.unit}" if metric.unit else span
 
 
-_PERFORMANCE = (
-    ACCURACY,
-    "ROC AUC",
-    "log loss",
-    "Brier score",
-    "expected calibration error",
-    P_IF_CALIBRATED,
-)
+_PERFORMANCE = (ACCURACY, "ROC AUC", "expected calibration error", P_IF_CALIBRATED)
 
 
 def zoo_markdown(cards: Mapping[str, ModelCard]) -> str:

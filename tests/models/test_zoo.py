@@ -245,7 +245,7 @@ def test_the_table_of_the_page() -> None:
     )
     assert [row[0] for row in rows[validation + 4 : validation + 6]] == ["c1", "d8"]
     assert rows[test + 4][:2] == ["d8", "0.80 &#91;0.70, 0.90&#93;"]
-    assert rows[test + 2] == ["Name", "Accuracy", "ROC AUC", "Log loss"]
+    assert rows[test + 2] == ["Name", "Accuracy", "ROC AUC"]
     assert rows[-1] == ["d8", "0123456789abcdef" * 4]
 
 
