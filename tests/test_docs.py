@@ -180,7 +180,6 @@ def test_the_example_readers_work(tmp_path: Path) -> None:
     examples = blocks(page("contributing.md"), "python")
     marks, picture = [text for text in examples if "register_reader" in text]
     (writer,) = [text for text in examples if "register_writer" in text]
-    (labelled,) = [text for text in examples if "MarkList" in text]
     with names_free("peaks", "brightness table"):
         exec(marks, {})  # noqa: S102
         exec(picture, {})  # noqa: S102
@@ -198,15 +197,6 @@ def test_the_example_readers_work(tmp_path: Path) -> None:
             (tmp_path / "a").write_text(f"#peaks\ns1 ann 3 4\n{row}\n")
             with pytest.raises(AnnotationError, match=rf"^line 3 of annotation file .*{text}"):
                 attnxai.read_annotations(tmp_path / "a")
-        own: dict[str, Any] = {}
-        exec(labelled, own)  # noqa: S102
-        file = attnxai.annotations.AnnotationFile(path="a", content=b"s1 Lobes 3 4\n")
-        assert own["read_labelled"](file).annotations[0].label is Label.LOBE
-        file = dataclasses.replace(file, content=b"s1 core 3\ns1 core 3 nan\n")
-        with pytest.raises(
-            AnnotationError, match=r"(?s)2 lines of .*line 1: 's1 core 3'.*line 2: "
-        ):
-            own["read_labelled"](file)
         (tmp_path / "b.bri").write_text("#brightness\n1 2 3\n4 5 6\n")
         (image,) = attnxai.read_images(tmp_path / "b.bri")
         assert image.pixels.tolist() == [[1, 2, 3], [4, 5, 6]]
