@@ -58,11 +58,11 @@ def about_the_centre(found: FRDecision) -> str | None:
 
 
 def share(n: int, n_all: int) -> str:
-    """A count as a share with Wilson's interval."""
+    """A count as a share with Wilson's interval, and of how many."""
     if not n_all:
         return ""
-    low, high = (format_share(float(end)) for end in wilson_ends(n, n_all))
-    return f"{n} of {n_all}: {format_share(n / n_all)} [{low}, {high}]"
+    low, high = (format_share(float(end)).removesuffix(" %") for end in wilson_ends(n, n_all))
+    return f"{format_share(n / n_all)} [{low}, {high}] of {n_all}"
 
 
 def right_of(pairs: Pairs, class_of: _ClassOf = stated) -> str:

@@ -202,7 +202,7 @@ def verdicts(whole: Group, groups: Mapping[str, Group]) -> Iterator[str]:
     )
     silent = not whole.telling and low <= 0.5 <= high and abs(mean - 0.5) <= AUC_DEVIATION
     sky = (
-        f"AUC from empty sky alone {mean:.3f} [{low:.3f}, {high:.3f}] pooled; networks whose own interval leaves 0.5 out: "
+        f"mean AUC from empty sky alone over networks {mean:.3f} [{low:.3f}, {high:.3f}]; networks whose own interval leaves 0.5 out: "
         f"{_named(whole.telling)}"
     )
     symmetry = f"largest error of a symmetry that is to be exact, in 64 bits: {whole.exactness:.0e}"

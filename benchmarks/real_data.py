@@ -60,7 +60,9 @@ def model_markdown(summary: Mapping[str, Any]) -> str:
         for r in model["partial_correlations"]
         if (r["group"], r["class"]) == (group, "all")
     }
-    names = [name for name, class_name in records if class_name == "all"]
+    names = shown_of(
+        {name: r["value"] for (name, class_name), r in records.items() if class_name == "all"}
+    )
     baselines = [name for name in names if name.startswith("brightness")]
     best = max(baselines, key=lambda name: records[name, "all"]["value"])
     head = ["Map", "NSS", "permuted within class", "p", "adjusted", *CLASSES, f"minus {best}"]
@@ -86,6 +88,16 @@ def model_markdown(summary: Mapping[str, Any]) -> str:
         f"({' or '.join(sorted(methods))});\nρ is the partial rank correlation controlling for brightness:"
     )
     return "\n\n".join([f"> {summary['verdict']['headline']}", table_of, markdown_rows(rows)])
+
+
+def shown_of(values: Mapping[str, float]) -> list[str]:
+    """Names of maps and baselines; of a baseline at several resolutions the one that agrees best."""
+    best: dict[str, str] = {}
+    for name, value in values.items():
+        kind = name.partition(" at ")[0]
+        if kind not in best or value > values[best[kind]]:
+            best[kind] = name
+    return [name for name in values if name in best.values()]
 
 
 def interval_of(record: Mapping[str, Any]) -> Interval:

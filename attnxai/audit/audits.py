@@ -93,7 +93,7 @@ AUDITS: Mapping[str, Audit] = {
         ),
         Audit(
             name="faithfulness",
-            title="Do answers rest on what the maps show?",
+            title="Does the prediction rest on what the maps show?",
             function=of_own_maps(own_faithfulness),
         ),
         Audit(
@@ -103,12 +103,12 @@ AUDITS: Mapping[str, Audit] = {
         ),
         Audit(
             name="noise_stability",
-            title="Do answers and maps stay the same under noise?",
+            title="Are predictions and maps stable under noise?",
             function=of_own_maps(noise_stability),
         ),
         Audit(
             name="rotations",
-            title="Do answers and maps follow rotations?",
+            title="Do predictions and maps follow rotations?",
             function=of_own_maps(own_rotations),
         ),
         Audit(

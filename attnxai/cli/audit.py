@@ -15,8 +15,8 @@ from attnxai.cli.options import option
 @command(
     """Audit the maps of a model before comparing them with anything.
 
-    Where does the evidence come from, and does empty sky reveal the class? Do answers rest on what the maps
-    show, do maps depend on what was learned, and are they stable? Images that the model was not trained on are
+    Where does the evidence come from, and does empty sky reveal the class? Does the prediction rest on what the
+    maps show, do maps depend on what was learned, and are they stable? Images that the model was not trained on are
     used where there are any.""",
     shared=(options.reading_options, annotation_options),
 )

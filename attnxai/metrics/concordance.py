@@ -30,7 +30,7 @@ _CHUNK = 1 << 19  # values that are merged at a time
         "pairs of pixels that map and marked density order alike, less those they do not, as a share of the "
         "pairs that neither ties (tau-b)"
     ),
-    formula="pairs of pixels ordered alike less those ordered otherwise, over sqrt(N(m) N(d)) (tau-b)",
+    formula="tau-b: concordant less discordant pairs of pixels, over sqrt(N(m) N(d)), N counting pairs not tied",
     consensus=Consensus.RANKS,
     **OF_CORRELATIONS,
 )

@@ -154,7 +154,7 @@ def average_precision_by_chance(targets: PixelRows) -> NDArray[np.float64]:
 @register_metric(
     label="Average precision",
     meaning="mean precision over the marked pixels when pixels are taken from the highest down",
-    formula="mean over the marked pixels of the share that is marked among the pixels of m at least as high",
+    formula="precision among the pixels at least as high in m, mean over the marked pixels",
     target=TargetKind.MASK,
     chance_of=average_precision_by_chance,
     chance_formula="that of a random order",

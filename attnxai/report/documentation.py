@@ -241,6 +241,10 @@ def generated_parts(docs: Path) -> dict[str, dict[str, str]]:
     }
 
 
+_BETWEEN = 50
+"""Sources of which the page shows no coverage over several annotators: it lies between those of fewer and more."""
+
+
 def _validation_tables(rates: ValidationResult) -> dict[str, str]:
     """The tables of the page of a validation, by name of their part; all numbers are in ``docs/validation``."""
 
@@ -256,8 +260,11 @@ def _validation_tables(rates: ValidationResult) -> dict[str, str]:
     shown = tuple(
         rate
         for rate in rates.coverage
-        if not (rate.distribution.crossed and rate.over == SOURCES)
-        or rate.method == IntervalKind.STUDENTIZED
+        if not rate.distribution.crossed
+        or (
+            rate.n_sources != _BETWEEN
+            and (rate.over != SOURCES or rate.method == IntervalKind.STUDENTIZED)
+        )
     )
     return {
         "false-positives": _noted(false_positive_tables(met)[0]),

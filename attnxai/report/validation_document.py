@@ -141,8 +141,8 @@ def power_tables(result: ValidationResult) -> list[Table]:
                 },
                 {f"{x:g}": [_power(found[*row, x]) for row in rows] for x in strengths},
                 title=f"Power at 5 %, in per cent: {METRICS[metric].label}",
-                note="Columns: the amplitude of its annotation's own field in a map, relative to that of its "
-                "other field. At 0 it is the false positive rate, and the central 99.8 % of the binomial "
+                note="Columns: a map is r times its annotation's field plus an independent one of the same variance. "
+                "At r = 0 it is the false positive rate, and the central 99.8 % of the binomial "
                 f"distribution are {100 * low / n:.1f} to {100 * high / n:.1f}. {n:,} experiments per cell.",
                 rules=_starts([null for null, _ in rows]),
             )

@@ -246,8 +246,8 @@ def draw_power(result: ValidationResult, folder: Path) -> FigureText | None:
     return FigureText(
         name="power",
         caption=(
-            f"Fraction of experiments that reject at 5 % ({_LABEL}) against the amplitude of its annotation's "
-            "own field in a map, relative to that of its other field; maps and annotations share a centre bias "
+            f"Fraction of experiments that reject at 5 % ({_LABEL}) against the amplitude r of its "
+            "annotation's field in a map, beside an independent one of amplitude 1; maps and annotations share a centre bias "
             "as well. Shaded: 95 % intervals. Dotted: the level, where curves have to begin."
         ),
         alternative="Power against the strength of agreement, a curve for each number of sources, one panel for each null.",
