@@ -112,8 +112,8 @@ def draw_real(path: Path, catalogue: str) -> None:
             ax.set(xticks=[], yticks=[])
             value = format_number(values[source], 1)
             ax.set_title(f"{classes[source]}\n{METRICS[metric].label} {value} ({RANKS[rank]})")
-        look = {"marker": "D", "ls": "", "color": ANNOTATOR_COLOURS[0]}
-        marks = Line2D([], [], label="radio components of the source, by volunteers", **look)
+        marks = Line2D([], [], marker="D", ls="", color=ANNOTATOR_COLOURS[0])
+        marks.set_label("radio components of the source, by volunteers")
         legend = place_legend(left, [contours(), marks])
         legend.get_frame().set(facecolor="#333333", alpha=1.0)
         legend.set_frame_on(True)
