@@ -33,10 +33,10 @@ SourcesOption = Annotated[
         "Annotations (file, folder or pattern) whose sources are used, such as expert.csv; repeat for several."
     ),
 ]
-AnnotationFileOption = Annotated[
-    str | None,
+HeldOutAnnotationsOption = Annotated[
+    list[str] | None,
     _annotations_option(
-        "File of annotations to compare maps with, over sources that are held out."
+        "Annotations (file, folder or pattern) to compare maps with, over sources that are held out; repeat for several."
     ),
 ]
 LabelOption = Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from attnxai.cli import completion, options
 from attnxai.cli import training_options as training
-from attnxai.cli.annotation_options import AnnotationFileOption
+from attnxai.cli.annotation_options import HeldOutAnnotationsOption
 from attnxai.cli.console import console, details, progress, stage, stderr, typed_command
 from attnxai.cli.endings import command, resumable
 from attnxai.cli.help import MACHINE
@@ -34,7 +34,7 @@ STUDY = "Study"
 )
 def study(
     output: options.OutputFolderOption,
-    annotations: AnnotationFileOption = None,
+    annotations: HeldOutAnnotationsOption = None,
     fwhm_arcsec: options.FwhmOption = 5.4,
     explain: options.ExplainOption = None,
     group: Annotated[
@@ -118,8 +118,8 @@ def study(
         measure_on=measure_on,
         n_angles=n_angles,
         explain=tuple(name.lower() for name in options.listed(explain or ())),
-        annotations=AnnotationRequest(path=annotations, fwhm_arcsec=fwhm_arcsec)
-        if annotations is not None
+        annotations=AnnotationRequest(path=tuple(annotations), fwhm_arcsec=fwhm_arcsec)
+        if annotations
         else None,
     )
     folder = StudyFolder(root=output)

@@ -78,20 +78,10 @@ def time_to_reference(history: Sequence[EpochResult], reference: float) -> TimeT
     Examples
     --------
     >>> import attnxai
-    >>> history = tuple(
-    ...     attnxai.training.EpochResult(
-    ...         epoch=epoch,
-    ...         images_seen=800 * (epoch + 1),
-    ...         steps=50 * (epoch + 1),
-    ...         learning_rate=0.01,
-    ...         train_loss=loss,
-    ...         validation_loss=loss,
-    ...         validation_accuracy=0.8,
-    ...         seconds=10.0 * (epoch + 1),
-    ...     )
-    ...     for epoch, loss in enumerate([0.7, 0.5, 0.3])
+    >>> run = attnxai.study.StudyRun.from_losses(
+    ...     "C4", 0, [0.7, 0.5, 0.3], {"accuracy": 0.8}, n_train=800, n_images=198
     ... )
-    >>> time = attnxai.study.time_to_reference(history, 0.5)
+    >>> time = attnxai.study.time_to_reference(run.history, 0.5)
     >>> time.reached, time.epochs
     (True, 2)
     """

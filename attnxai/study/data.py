@@ -117,8 +117,8 @@ class AnnotationRequest:
 
     Parameters
     ----------
-    path : str
-        Annotation table or catalogue.
+    path : str or tuple of str
+        Files, folders or patterns, as :func:`attnxai.annotations.read_annotations` takes them.
     fwhm_arcsec : float
         Width of points and lines.
     min_components, match_radius_arcsec
@@ -132,7 +132,7 @@ class AnnotationRequest:
     5.4
     """
 
-    path: str
+    path: str | tuple[str, ...]
     fwhm_arcsec: float = 5.4
     min_components: int = 2
     match_radius_arcsec: float = 30.0
@@ -166,15 +166,15 @@ class AnnotationRequest:
         if not kept:
             why = "; ".join(f"{n}: {reason}" for reason, n in left_out.items() if n)
             raise AnnotationError(
-                f"none of the {len(marked.sources)} annotated sources of {self.path} can be used "
-                f"({why}); hold them out of training with hold_out {self.path}"
+                f"none of the {len(marked.sources)} annotated sources of {marked.path} can be used "
+                f"({why}); hold them out of training with hold_out"
             )
 
         def image(source: str) -> SourceImage:
             return labelled[source] if source in known else read_image(files[source], source=source)
 
         readers = [functools.partial(image, source) for source in kept]
-        images = SourceSet(collect_images(readers), origin=self.path)
+        images = SourceSet(collect_images(readers), origin=marked.path)
         return HeldOutAnnotations(
             annotations=marked.select(kept), images=images, left_out=left_out, request=self
         )

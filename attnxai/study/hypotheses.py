@@ -80,27 +80,10 @@ class Hypothesis:
 
     Examples
     --------
-    >>> from attnxai.study.measurement import RunMeasurement
     >>> import attnxai
-    >>> history = tuple(
-    ...     attnxai.training.EpochResult(
-    ...         epoch=epoch,
-    ...         images_seen=800 * (epoch + 1),
-    ...         steps=50 * (epoch + 1),
-    ...         learning_rate=0.01,
-    ...         train_loss=loss,
-    ...         validation_loss=loss,
-    ...         validation_accuracy=0.8,
-    ...         seconds=10.0 * (epoch + 1),
-    ...     )
-    ...     for epoch, loss in enumerate([0.7, 0.5, 0.3])
-    ... )
     >>> runs = [
-    ...     attnxai.study.StudyRun(
-    ...         group=group,
-    ...         seed=seed,
-    ...         history=history,
-    ...         measurement=RunMeasurement(values={"accuracy": 0.8 + 0.01 * seed}, n_images=198),
+    ...     attnxai.study.StudyRun.from_losses(
+    ...         group, seed, [0.7, 0.5, 0.3], {"accuracy": 0.8 + 0.01 * seed}, n_train=800, n_images=198
     ...     )
     ...     for group in ("C1", "C4", "D4")
     ...     for seed in (0, 1, 2)
@@ -186,27 +169,10 @@ def evaluate_hypotheses(summary: StudySummary) -> tuple[Hypothesis, ...]:
 
     Examples
     --------
-    >>> from attnxai.study.measurement import RunMeasurement
     >>> import attnxai
-    >>> history = tuple(
-    ...     attnxai.training.EpochResult(
-    ...         epoch=epoch,
-    ...         images_seen=800 * (epoch + 1),
-    ...         steps=50 * (epoch + 1),
-    ...         learning_rate=0.01,
-    ...         train_loss=loss,
-    ...         validation_loss=loss,
-    ...         validation_accuracy=0.8,
-    ...         seconds=10.0 * (epoch + 1),
-    ...     )
-    ...     for epoch, loss in enumerate([0.7, 0.5, 0.3])
-    ... )
     >>> runs = [
-    ...     attnxai.study.StudyRun(
-    ...         group=group,
-    ...         seed=seed,
-    ...         history=history,
-    ...         measurement=RunMeasurement(values={"accuracy": 0.8 + 0.01 * seed}, n_images=198),
+    ...     attnxai.study.StudyRun.from_losses(
+    ...         group, seed, [0.7, 0.5, 0.3], {"accuracy": 0.8 + 0.01 * seed}, n_train=800, n_images=198
     ...     )
     ...     for group in ("C1", "C4", "D4")
     ...     for seed in (0, 1, 2)

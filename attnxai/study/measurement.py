@@ -6,12 +6,10 @@ import dataclasses
 import enum
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attnxai.data.short_repr import short_repr
-
-if TYPE_CHECKING:
-    from attnxai.training.history import EpochResult
+from attnxai.training.history import EpochResult
 
 
 class MeasureOn(enum.StrEnum):
@@ -78,23 +76,9 @@ class StudyRun:
 
     Examples
     --------
-    >>> from attnxai.study.measurement import RunMeasurement
     >>> import attnxai
-    >>> history = tuple(
-    ...     attnxai.training.EpochResult(
-    ...         epoch=epoch,
-    ...         images_seen=800 * (epoch + 1),
-    ...         steps=50 * (epoch + 1),
-    ...         learning_rate=0.01,
-    ...         train_loss=loss,
-    ...         validation_loss=loss,
-    ...         validation_accuracy=0.8,
-    ...         seconds=10.0 * (epoch + 1),
-    ...     )
-    ...     for epoch, loss in enumerate([0.7, 0.5, 0.3])
-    ... )
-    >>> run = attnxai.study.StudyRun(
-    ...     group="C4", seed=0, history=history, measurement=RunMeasurement(values={"accuracy": 0.8}, n_images=198)
+    >>> run = attnxai.study.StudyRun.from_losses(
+    ...     "C4", 0, [0.7, 0.5, 0.3], {"accuracy": 0.8}, n_train=800, n_images=198
     ... )
     >>> len(run.history), run.measurement.values["accuracy"]
     (3, 0.8)
@@ -107,6 +91,39 @@ class StudyRun:
     model_sha256: str = ""
 
     __repr__ = short_repr
+
+    @classmethod
+    def from_losses(
+        cls,
+        group: str,
+        seed: int,
+        validation_losses: Sequence[float],
+        values: Mapping[str, float],
+        *,
+        n_train: int,
+        n_images: int,
+        batch_size: int = 16,
+    ) -> StudyRun:
+        """A run of another program, of which the validation loss after every epoch is known.
+
+        ``values`` go by the names of :mod:`attnxai.study.quantities`. ``n_train`` images make an epoch, and
+        ``n_images`` were measured.
+        """
+        history = tuple(
+            EpochResult(
+                epoch=epoch,
+                images_seen=(epoch + 1) * n_train,
+                steps=(epoch + 1) * math.ceil(n_train / batch_size),
+                learning_rate=math.nan,
+                train_loss=math.nan,
+                validation_loss=float(loss),
+                validation_accuracy=math.nan,
+                seconds=math.nan,
+            )
+            for epoch, loss in enumerate(validation_losses)
+        )
+        measurement = RunMeasurement(values=dict(values), n_images=n_images)
+        return cls(group=group, seed=seed, history=history, measurement=measurement)
 
 
 def common_sources(measurements: Sequence[RunMeasurement], quantity: str) -> tuple[str, ...]:

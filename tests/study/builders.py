@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,44 +10,30 @@ import numpy as np
 from attnxai.models.specification import Preset, SymmetryGroup
 from attnxai.study.data import DataRequest
 from attnxai.study.matching import Equal
-from attnxai.study.measurement import MeasureOn, RunMeasurement, StudyRun
+from attnxai.study.measurement import MeasureOn, StudyRun
 from attnxai.study.plan import MeasureSettings, StudyPlan
 from attnxai.study.results import DataFacts, StudyResult
-from attnxai.training.history import EpochResult
 from attnxai.training.settings import TrainingSettings
 
 GROUPS = ("C1", "C4", "C8", "C16", "D4", "D8", "D16")
 CLASSES = ("FR I", "FR II")
 
 
-def history(losses, *, images=800, steps=50, seconds=10.0):
+def history(losses):
     """One entry an epoch with the validation losses that are given."""
-    return tuple(
-        EpochResult(
-            epoch=epoch,
-            images_seen=(epoch + 1) * images,
-            steps=(epoch + 1) * steps,
-            learning_rate=0.01,
-            train_loss=loss + 0.1,
-            validation_loss=float(loss),
-            validation_accuracy=0.8,
-            seconds=(epoch + 1) * seconds,
-        )
-        for epoch, loss in enumerate(losses)
-    )
+    return run("C1", 0, losses).history
 
 
-def run(group, seed, losses, values=None, agreement=None, sources=(), **kwargs):
+def run(group, seed, losses, values=None, agreement=None, sources=(), seconds=10.0):
     """One run with little in it."""
-    measurement = RunMeasurement(
-        values={"accuracy": 0.8, **(values or {})},
-        n_images=198,
-        sources=tuple(sources),
-        agreement=agreement or {},
+    made = StudyRun.from_losses(
+        group, seed, losses, {"accuracy": 0.8, **(values or {})}, n_train=800, n_images=198
     )
-    return StudyRun(
-        group=group, seed=seed, history=history(losses, **kwargs), measurement=measurement
+    history = [dataclasses.replace(e, seconds=seconds * (e.epoch + 1)) for e in made.history]
+    measurement = dataclasses.replace(
+        made.measurement, sources=tuple(sources), agreement=agreement or {}
     )
+    return dataclasses.replace(made, history=tuple(history), measurement=measurement)
 
 
 def made_runs(

@@ -78,6 +78,18 @@ def test_agreement_uses_what_no_model_has_seen(mirabest, sources, held_out, tmp_
     assert found.identity()["sha256"] == found.annotations.sha256
 
 
+def test_annotations_of_several_files_are_read_together(mirabest, sources, held_out, tmp_path):
+    data = DataRequest(data_dir=str(mirabest), hold_out=str(held_out)).read()
+    first, second = sources["train"][:2], sources["train"][2:4]
+    files = {"ann.csv": first, "bob.csv": second}
+    paths = tuple(str(write_marks(tmp_path / name, names)) for name, names in files.items())
+    found = AnnotationRequest(path=paths).read(data, MeasureOn.VALIDATION)
+    assert set(found.images.sources) == {*first, *second}
+    one = AnnotationRequest(path=paths[0]).read(data, MeasureOn.VALIDATION)
+    assert set(one.images.sources) == set(first)
+    assert found.identity()["sha256"] != one.identity()["sha256"]
+
+
 def test_annotations_may_bring_their_own_images(mirabest):
     data = DataRequest(data_dir=str(mirabest)).read()
     found = AnnotationRequest(path="expert.csv").read(data, MeasureOn.VALIDATION)
