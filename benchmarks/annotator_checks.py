@@ -106,7 +106,7 @@ def _in_pixels(
         return float(new[0]), float(new[1])
 
     found = []
-    for region in shape.to_pixel_regions(image.grid, source=image.source):
+    for region in shape.on_pixels(image.grid, source=image.source).to_regions():
         if shape.kind is ShapeKind.LINE:
             ends = tuple(moved(p.x, p.y) for p in (region.start, region.end))
             found.append(Shape(kind=shape.kind, vertices=ends))

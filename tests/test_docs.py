@@ -55,7 +55,7 @@ from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.verdict import reach_verdict
 from attnxai.report.wording import capitalised
 from tests.builders import made_up
-from tests.registries import names_free
+from tests.registries import names_free, public_names
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -389,47 +389,6 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
         assert f"`{finding}`" in text, finding
     for column in per_source_table(content).columns:
         assert ":" in column or f"`{column}`" in text, column
-
-
-def public_names():
-    """Every public name as users write it, by the shortest path to it."""
-    named, inside = {}, set()
-    namespaces = [(attnxai, "attnxai")]
-    for module, path in namespaces:
-        members = {name: getattr(module, name) for name in getattr(module, "__all__", ())}
-        found = {
-            f"{path}.{name}": one for name, one in members.items() if not inspect.ismodule(one)
-        }
-        named |= {name: one for name, one in found.items() if id(one) not in inside}
-        inside |= set(map(id, found.values()))
-        namespaces += [
-            (one, f"{path}.{name}")
-            for name, one in members.items()
-            if inspect.ismodule(one) and one is not attnxai.errors
-        ]
-    return named
-
-
-def test_public_names_are_on_the_page_of_the_api() -> None:
-    shown = re.findall(r"^   (attnxai\..+)$", page("reference/api.md"), re.MULTILINE)
-    named = public_names()
-    missing = sorted(set(named) - set(shown))
-    assert not missing, f"docs/reference/api.md lacks {', '.join(missing)}"
-    assert sorted(shown) == sorted(named)
-    for name, described in named.items():
-        assert (described.__doc__ or "").strip(), name
-
-
-def test_public_names_have_examples() -> None:
-    """Functions and classes, but for exceptions and choices; doctests run them."""
-    without = [
-        name
-        for name, described in public_names().items()
-        if callable(described)
-        and not (isinstance(described, type) and issubclass(described, enum.Enum | Exception))
-        and "Examples\n--------\n" not in inspect.cleandoc(described.__doc__ or "")
-    ]
-    assert not without, f"no section Examples: {', '.join(without)}"
 
 
 # --- links and examples ----------------------------------------------------------------------------

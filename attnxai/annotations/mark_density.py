@@ -17,7 +17,7 @@ import numpy as np
 
 from attnxai.annotations.annotation_set import Operation
 from attnxai.annotations.shapes import ShapeKind
-from attnxai.data.emission import MIN_ISLAND_PIXELS, large_islands
+from attnxai.data.emission import MIN_ISLAND_PIXELS, SIGMA_PER_MAD, large_islands
 from attnxai.errors import AlignmentError
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ CLIP_SIGMA = 3.0
 """Pixels above so many times the noise are emission."""
 _MOST_CELLS, _FEWEST_CELLS = 160, 32
 _MOST_POINTS = 32
-_SIGMA_PER_MAD = 1.4826
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ def points_of_brightness(image: SourceImage) -> NDArray[np.float64]:
     pixels = np.asarray(image.pixels, np.float64)
     observed = pixels if image.footprint is None else pixels[image.footprint]
     middle = float(np.median(observed))
-    noise = _SIGMA_PER_MAD * float(np.median(np.abs(observed - middle)))
+    noise = SIGMA_PER_MAD * float(np.median(np.abs(observed - middle)))
     bright = pixels > (0.0 if image.prepared else middle + CLIP_SIGMA * noise)
     if image.footprint is not None:
         bright &= image.footprint

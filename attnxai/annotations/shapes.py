@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
-    from regions import PixelRegion, Region
+    from regions import Region
 
     from attnxai.annotations.pixel_shapes import PixelShape
     from attnxai.data.grid import PixelGrid
@@ -247,10 +247,6 @@ class Shape:
         from attnxai.annotations.pixel_shapes import place_all
 
         return place_all([self], grid, source=source)[0]
-
-    def to_pixel_regions(self, grid: PixelGrid, *, source: str = "") -> tuple[PixelRegion, ...]:
-        """:meth:`on_pixels` as astropy regions; a line gives one region a segment."""
-        return self.on_pixels(grid, source=source).to_regions()
 
     @property
     def lengths(self) -> tuple[float, ...]:

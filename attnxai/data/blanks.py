@@ -19,6 +19,43 @@ _FEWEST = 5
 _SENTINELS = (-999.0, -9999.0, 999.0, 9999.0, -32768.0, 32767.0)
 
 
+def without_blanks(
+    values: NDArray[Any], *, fill_blank: bool, prepared: bool
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None, list[str]]:
+    """An image with 0 in its blank pixels.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, columns)
+        Brightness.
+    fill_blank : bool
+        Whether all NaN and infinite pixels are blank.
+    prepared : bool
+        Whether the values have been clipped and scaled, so that no other pixels are blank. Else those of
+        :func:`beyond_field` and :func:`blank_values` are.
+
+    Returns
+    -------
+    values : ndarray, shape (rows, columns)
+    footprint : ndarray of bool, shape (rows, columns), or None
+        The other pixels; None where none, or all, are blank or without a value.
+    notes : list of str
+        A clause for each reason that is not NaN.
+    """
+    unknown = ~np.isfinite(values)
+    blank = unknown & fill_blank
+    notes: list[str] = []
+    if not prepared:
+        by_value, notes = blank_values(values)
+        beyond = beyond_field(values) & ~blank
+        if beyond.any() and not beyond.all():
+            notes.append("pixels without a value that reach the edge are taken for blank")
+        blank = blank | by_value | beyond
+    if not blank.any() or (blank | unknown).all():
+        return values, None, notes
+    return np.where(blank, 0, values), ~blank, notes
+
+
 def beyond_field(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Pixels without a value (NaN) that reach the edge of an image, as those beyond the field of a mosaic do.
 

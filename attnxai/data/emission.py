@@ -20,6 +20,9 @@ MIN_ISLAND_PIXELS = 5
 In images of FIRST (beam 5.4 arcsec, pixels of 1.8) a point source of five standard deviations covers as many above three.
 """
 
+SIGMA_PER_MAD = 1.4826
+"""Standard deviation of Gaussian noise in median absolute deviations."""
+
 RING_PIXELS = 24
 """Width of the ring about emission, in pixels of the images."""
 

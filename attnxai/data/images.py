@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from attnxai import presenters
-from attnxai.data.blanks import beyond_field, blank_values
+from attnxai.data.blanks import without_blanks
 from attnxai.data.grid import PixelGrid
 from attnxai.data.image_notes import grouped_notes, note, noted_beam
 from attnxai.data.image_options import ImageKeywords, ImageOptions
@@ -316,20 +316,9 @@ def read_image(
             "an image holds real numbers in two axes"
         )
     is_prepared = values.dtype == np.uint8 if prepared is None else prepared
-    footprint = None
-    unknown = ~np.isfinite(values)
-    blank = unknown & fill_blank
-    if not is_prepared:
-        by_value, notes = blank_values(values)
-        beyond = beyond_field(values) & ~blank
-        if beyond.any() and not beyond.all():
-            notes.append("pixels without a value that reach the edge are taken for blank")
-        blank = blank | by_value | beyond
-        for text in notes:
-            note(text, path)
-    if blank.any() and not (blank | unknown).all():
-        footprint = ~blank
-        values = np.where(blank, 0, values)
+    values, footprint, notes = without_blanks(values, fill_blank=fill_blank, prepared=is_prepared)
+    for text in notes:
+        note(text, path)
     squared = None
     wcs = content.wcs if np.isfinite(values).all() else None  # which is refused below
     if wcs is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.data.emission import large_islands
+from attnxai.data.emission import SIGMA_PER_MAD, large_islands
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -90,6 +90,6 @@ def emission_footprint(
         if not values.size:
             continue
         median = np.median(values)
-        noise = 1.4826 * np.median(np.abs(values - median))
+        noise = SIGMA_PER_MAD * np.median(np.abs(values - median))
         bright[index] = valid[index] & (brightness[index] > median + n_sigma * noise)
     return large_islands(bright, min_island_pixels)

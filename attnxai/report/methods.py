@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
+from attnxai.data.frdeep import RELEASES
 from attnxai.data.mirabest import is_mirabest_source
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
@@ -134,6 +135,9 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     yield from _networks(content)
     if all(is_mirabest_source(source) for source in pairs.sources):
         yield say("methods.mirabest")
+    releases = {content.images[source].survey for source in pairs.sources}
+    if releases <= {release.name for release in RELEASES}:
+        yield say("methods.frdeep", release=listed(sorted(releases)))
     yield from _explained_scores(explained)
     yield from _feature_maps(content)
     yield say(

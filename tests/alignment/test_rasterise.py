@@ -50,7 +50,7 @@ AREAS = {
 def test_densities_and_masks_of_areas_against_astropy_regions(name):
     annotation = AREAS[name]
     density, mask = draw(annotation)
-    (region,) = annotation.shape.to_pixel_regions(PixelGrid(shape=SHAPE))
+    (region,) = annotation.shape.on_pixels(PixelGrid(shape=SHAPE)).to_regions()
     exact = "exact" if name in ("circle", "ellipse") else "subpixels"
     theirs = region.to_mask(mode=exact, subpixels=40).to_image(SHAPE)
     np.testing.assert_allclose(density, theirs, atol=1e-10 if exact == "exact" else 0.02)

@@ -30,8 +30,8 @@ SHAPES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_same_area_as_in_the_file(file: str, kind: str) -> None:
     shape = Shape(kind=ShapeKind(kind), **SHAPES[kind])
-    (drawn,) = shape.to_pixel_regions(PixelGrid(shape=(40, 50)))
-    (carried,) = shape.to_pixel_regions(PixelGrid(shape=(120, 110), file_pixels=FILES[file]))
+    (drawn,) = shape.on_pixels(PixelGrid(shape=(40, 50))).to_regions()
+    (carried,) = shape.on_pixels(PixelGrid(shape=(120, 110), file_pixels=FILES[file])).to_regions()
     x, y = np.meshgrid(np.arange(0, 110, 0.5) + 0.01, np.arange(0, 120, 0.5) + 0.01)
     inside = drawn.contains(PixCoord(*FILES[file].from_grid(x, y)))
     assert inside.sum() > 500
@@ -41,10 +41,10 @@ def test_the_same_area_as_in_the_file(file: str, kind: str) -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_points_and_lines(file: str) -> None:
     grid = PixelGrid(shape=(120, 110), file_pixels=FILES[file])
-    (point,) = Shape(kind=ShapeKind.POINT, x=3.0, y=4.5).to_pixel_regions(grid)
+    (point,) = Shape(kind=ShapeKind.POINT, x=3.0, y=4.5).on_pixels(grid).to_regions()
     np.testing.assert_allclose([point.center.x, point.center.y], FILES[file].to_grid(3.0, 4.5))
     line = Shape(kind=ShapeKind.LINE, vertices=((1.0, 2.0), (5.0, 2.0), (5.0, 9.0)))
-    first, second = line.to_pixel_regions(grid)
+    first, second = line.on_pixels(grid).to_regions()
     np.testing.assert_allclose([first.start.x, first.start.y], FILES[file].to_grid(1.0, 2.0))
     np.testing.assert_allclose([second.end.x, second.end.y], FILES[file].to_grid(5.0, 9.0))
 

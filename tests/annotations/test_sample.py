@@ -107,7 +107,7 @@ class TestContent:
             if annotation.label not in ("core", "hotspot"):
                 continue
             image = shipped.images[annotation.source]
-            (region,) = annotation.shape.to_pixel_regions(image.grid)
+            (region,) = annotation.shape.on_pixels(image.grid).to_regions()
             column, row = round(float(region.center.x)), round(float(region.center.y))
             n_marks += 1
             n_bright += bool(image.pixels[row, column] > 5 * 0.15)

@@ -28,7 +28,7 @@ def on_sky(kind: ShapeKind, **values: Any) -> Shape:
 
 
 def only(shape: Shape, grid: PixelGrid) -> Any:
-    (region,) = shape.to_pixel_regions(grid, source="a")
+    (region,) = shape.on_pixels(grid, source="a").to_regions()
     return region
 
 
@@ -75,7 +75,7 @@ class TestInPixels:
 
     def test_line_is_one_region_a_segment(self) -> None:
         shape = Shape(kind=ShapeKind.LINE, vertices=((0, 1), (2, 3), (4, 1)))
-        first, second = shape.to_pixel_regions(PixelGrid(shape=(9, 9)))
+        first, second = shape.on_pixels(PixelGrid(shape=(9, 9))).to_regions()
         assert offsets(first, "start").tolist() == [0, 1]
         assert offsets(first, "end").tolist() == [2, 3]
         assert offsets(second, "start").tolist() == [2, 3]
@@ -143,7 +143,7 @@ class TestAgainstRegions:
         )
         line = Shape(kind=ShapeKind.LINE, frame=Frame.ICRS, vertices=vertices)
         segments = [segment.to_pixel(grid.wcs) for segment in line.to_regions()]
-        regions = line.to_pixel_regions(grid)
+        regions = line.on_pixels(grid).to_regions()
         assert len(regions) == len(segments) == 2
         for region, segment in zip(regions, segments, strict=True):
             for end in ("start", "end"):
@@ -219,7 +219,7 @@ class TestEveryOrientation:
             offsets(only(polygon, sky_grid), "vertices").T, corners, atol=1e-6
         )
         line = Shape(kind=ShapeKind.LINE, frame=Frame.ICRS, vertices=vertices)
-        first, second = line.to_pixel_regions(sky_grid)
+        first, second = line.on_pixels(sky_grid).to_regions()
         np.testing.assert_allclose(offsets(first, "start"), corners[0], atol=1e-6)
         np.testing.assert_allclose(offsets(first, "end"), corners[1], atol=1e-6)
         np.testing.assert_allclose(offsets(second, "end"), corners[2], atol=1e-6)
@@ -235,7 +235,7 @@ class TestEveryOrientation:
 )
 def test_sky_shapes_need_a_place_on_the_sky(shape: Shape) -> None:
     with pytest.raises(AlignmentError, match="source 'J1' are sky positions, but its image has no"):
-        shape.to_pixel_regions(PixelGrid(shape=SHAPE), source="J1")
+        shape.on_pixels(PixelGrid(shape=SHAPE), source="J1").to_regions()
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_sky_shapes_need_a_place_on_the_sky(shape: Shape) -> None:
 )
 def test_positions_on_the_other_side_of_the_sky(shape: Shape) -> None:
     with pytest.raises(AlignmentError, match=r"source 'J1' .* cannot be shown by the projection"):
-        shape.to_pixel_regions(grid_of(), source="J1")
+        shape.on_pixels(grid_of(), source="J1").to_regions()
 
 
 def test_shapes_across_right_ascension_zero() -> None:
@@ -313,8 +313,10 @@ def test_names_arrays_and_fields_without_use() -> None:
 def test_a_projection_may_exceed_the_limits_of_what_is_drawn() -> None:
     wcs = make_wcs(SHAPE)
     wcs.wcs.cdelt = [-1e-10, 1e-10]
-    (region,) = on_sky(ShapeKind.CIRCLE, radius=3600.0).to_pixel_regions(
-        PixelGrid(shape=SHAPE, wcs=wcs)
+    (region,) = (
+        on_sky(ShapeKind.CIRCLE, radius=3600.0)
+        .on_pixels(PixelGrid(shape=SHAPE, wcs=wcs))
+        .to_regions()
     )
     assert region.radius == pytest.approx(1e10, rel=1e-3)
     assert region.center.x < -1e6

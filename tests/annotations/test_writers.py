@@ -201,7 +201,7 @@ class TestFitting:
         image = make_image("g1", 150.0)
         write_annotations(annotations, tmp_path, "dots", images=[image])
         (converted,) = dots[0].annotations
-        (region,) = SKY_SHAPES[ShapeKind.POINT].to_pixel_regions(image.grid)
+        (region,) = SKY_SHAPES[ShapeKind.POINT].on_pixels(image.grid).to_regions()
         assert (converted.shape.x, converted.shape.y) == (region.center.x, region.center.y)
 
 

@@ -1,4 +1,4 @@
-"""Pixels that are blank by their value."""
+"""Pixels that are blank: without a value, beyond the field, or by their value."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from astropy.io import fits
 
 from attnxai.data.blanks import blank_values
 from attnxai.data.images import read_image
-from attnxai.errors import AssumptionWarning
+from attnxai.errors import AssumptionWarning, ImageError
 from attnxai.models.preprocessing import Preprocessing
+from tests.data.fits_files import SHAPE, write_fits
 
 
 def sky(side: int = 200) -> Any:
@@ -108,3 +109,71 @@ def test_signalling_nan_is_blank_without_a_warning(tmp_path: Path) -> None:
         read = read_image(tmp_path / "a.fits", fill_blank=True)
     assert read.footprint is not None
     assert np.argwhere(~read.footprint).tolist() == [[3, 4]]
+
+
+class TestBlankPixels:
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_refused_with_their_number_and_a_way_out(
+        self, tmp_path: Path, pixels: Any, bad: float
+    ) -> None:
+        pixels[2, 3:6] = bad
+        path = write_fits(tmp_path / "a.fits", pixels)
+        with pytest.raises(
+            ImageError, match=r"3 of 204 pixels .* NaN or infinite; pass fill_blank=True"
+        ):
+            read_image(path)
+
+    def test_beyond_the_field_they_are_blank_with_a_note(self, tmp_path: Path, pixels: Any) -> None:
+        pixels[:, :2] = pixels[0, :5] = np.nan
+        path = write_fits(tmp_path / "a.fits", pixels)
+        with pytest.warns(AssumptionWarning, match="without a value that reach the edge"):
+            image = read_image(path)
+        assert image.footprint is not None
+        np.testing.assert_array_equal(image.footprint, np.isfinite(pixels))
+        pixels[6, 8] = np.nan
+        path = write_fits(tmp_path / "b.fits", pixels)
+        with (
+            pytest.warns(AssumptionWarning, match="reach the edge"),
+            pytest.raises(ImageError, match=r"1 of 204 pixels that are NaN"),
+        ):
+            read_image(path)
+
+    def test_filled_with_zero_and_left_out_of_the_footprint(
+        self, tmp_path: Path, pixels: Any
+    ) -> None:
+        blank = np.zeros(SHAPE, bool)
+        blank[2, 3:6] = blank[-1, -1] = True
+        image = read_image(
+            write_fits(tmp_path / "a.fits", np.where(blank, np.nan, pixels)), fill_blank=True
+        )
+        np.testing.assert_array_equal(image.pixels, np.where(blank, 0, pixels))
+        assert image.footprint is not None
+        np.testing.assert_array_equal(image.footprint, ~blank)
+        assert not image.footprint.flags.writeable
+
+    def test_blank_integers_of_fits(self, tmp_path: Path) -> None:
+        values = np.arange(30, dtype=np.int16).reshape(5, 6)
+        path = write_fits(tmp_path / "a.fits", values)
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header["BLANK"] = 7
+        with pytest.raises(ImageError, match="1 of 30 pixels"):
+            read_image(path)
+        footprint = read_image(path, fill_blank=True).footprint
+        assert footprint is not None
+        assert np.argwhere(~footprint).tolist() == [[1, 1]]
+
+    def test_whole_image_has_no_footprint(self, tmp_path: Path, pixels: Any) -> None:
+        image = read_image(write_fits(tmp_path / "a.fits", pixels), fill_blank=True)
+        assert image.footprint is None
+
+    @pytest.mark.parametrize("fill", [True, False])
+    def test_all_blank(self, tmp_path: Path, fill: bool) -> None:
+        path = write_fits(tmp_path / "a.fits", np.full(SHAPE, np.nan))
+        with pytest.raises(ImageError, match="is blank: all of its pixels are NaN or infinite"):
+            read_image(path, fill_blank=fill)
+
+    def test_constant_but_for_blank_pixels_is_constant(self, tmp_path: Path) -> None:
+        values = np.full(SHAPE, 3.5)
+        values[0] = np.nan
+        with pytest.raises(ImageError, match=r"constant \(3\.5 everywhere\); there is no source"):
+            read_image(write_fits(tmp_path / "a.fits", values), fill_blank=True)

@@ -8,6 +8,7 @@ import itertools
 import pytest
 
 from attnxai.agreement.multiplicity import Correction
+from attnxai.data.images import SourceSet
 from attnxai.report.methods import methods_text
 from tests.report.several import EVIL, content_of
 
@@ -119,3 +120,12 @@ def test_the_feature_map_of_grad_cam_is_named(one):
     text = methods_text(content).plain
     assert "Grad-CAM maps are those of the feature map layer3. " in text
     assert text.count("feature map") == 1
+
+
+def test_images_of_fr_deep_are_cited(one):
+    def cited(survey):
+        images = [dataclasses.replace(image, survey=survey) for image in one.images]
+        return methods_text(dataclasses.replace(one, images=SourceSet(images))).plain
+
+    assert "Images are those of FR-DEEP (FIRST) (Tang et al. 2019)." in cited("FR-DEEP (FIRST)")
+    assert "Images are those" not in cited("FIRST")

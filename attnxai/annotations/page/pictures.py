@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.data.emission import SIGMA_PER_MAD
 from attnxai.data.short_repr import short_repr
 
 if TYPE_CHECKING:
@@ -85,4 +86,4 @@ def display_limits(image: SourceImage) -> tuple[float, float]:
 def _level_and_noise(values: NDArray[np.float64]) -> tuple[float, float]:
     middle = float(np.median(values))
     # of the fainter half, which has no sources
-    return middle, 1.4826 * float(np.median(middle - values[values <= middle]))
+    return middle, SIGMA_PER_MAD * float(np.median(middle - values[values <= middle]))

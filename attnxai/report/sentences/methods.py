@@ -11,6 +11,7 @@ METHODS: dict[str, str] = {
         "{of_first}, using attnxai {version} [@attnxai]."
     ),
     "methods.mirabest": "Images are those of MiraBest [@MiraBest2023].",
+    "methods.frdeep": "Images are those of {release} [@FRDEEP2019].",
     "methods.networks.equivariant attention": (
         "The attention-gated {n:~network|networks} of {models} {n:~is|are} equivariant [@Bowles2021; @Bowles2021E2], "
         "with steerable convolutions [@Weiler2019]."

@@ -66,7 +66,7 @@ def test_a_click_on_a_bright_pixel_gives_that_pixel(annotate, picture_of, tmp_pa
     (mark,) = ann.annotations().annotations
     if ending == ".fits":
         assert mark.shape.frame == "icrs"
-        (region,) = mark.shape.to_pixel_regions(images[0].grid)
+        (region,) = mark.shape.on_pixels(images[0].grid).to_regions()
         found = region.center.x, region.center.y
         ra, dec = pixel_to_sky(images[0].grid.wcs, x, y)
         off = np.hypot((mark.shape.x - ra) * np.cos(np.radians(dec)), mark.shape.y - dec)
@@ -179,14 +179,14 @@ def test_sky_positions_are_exact_and_come_back(annotate, turn):
     ellipse, polygon, circle = parse_table(text).annotations
     assert {m.shape.frame for m in (ellipse, polygon, circle)} == {"icrs"}
     assert (polygon.operation, polygon.group) == ("subtract", "north")
-    (region,) = ellipse.shape.to_pixel_regions(images[0].grid)
+    (region,) = ellipse.shape.on_pixels(images[0].grid).to_regions()
     found = [region.center.x, region.center.y, region.width, region.height]
     assert found == pytest.approx([33.25, 21.5, 17.3, 5.2], abs=0.01)
     assert region.angle.to_value("deg") % 180 == pytest.approx(25.0, abs=0.05)
-    (region,) = polygon.shape.to_pixel_regions(images[0].grid)
+    (region,) = polygon.shape.on_pixels(images[0].grid).to_regions()
     assert region.vertices.x == pytest.approx([60.5, 70, 69, 55], abs=0.01)
     assert region.vertices.y == pytest.approx([40, 41.25, 52, 50], abs=0.01)
-    (region,) = circle.shape.to_pixel_regions(images[0].grid)
+    (region,) = circle.shape.on_pixels(images[0].grid).to_regions()
     assert (region.center.x, region.center.y, region.radius) == pytest.approx((10, 40, 4), abs=0.15)
 
     other = annotate(images)
@@ -297,7 +297,7 @@ def test_blinding_repeats_and_rounds(annotate):
     study = json.loads(page.locator("#study").text_content())
     order = [study["images"][e["image"]]["source"] for e in study["entries"]]
     for annotation in found.annotations:
-        (region,) = annotation.shape.to_pixel_regions(images[0].grid)
+        (region,) = annotation.shape.on_pixels(images[0].grid).to_regions()
         at_entry = marks.index(round(region.center.x))
         assert (order[at_entry], study["entries"][at_entry]["round"]) == (
             annotation.source,

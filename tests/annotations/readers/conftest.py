@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,5 +30,15 @@ def read(tmp_path: Path, request: pytest.FixtureRequest) -> Read:
         else:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
         return attnxai.read_annotations(path, options.pop("images", images or None), **options)
+
+    return make
+
+
+@pytest.fixture
+def read_json(read: Read) -> Read:
+    """Write what JSON holds, and read it."""
+
+    def make(content: Any, *images: SourceImage, **options: Any) -> AnnotationSet:
+        return read(json.dumps(content).encode(), *images, **options)
 
     return make

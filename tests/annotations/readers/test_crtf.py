@@ -142,7 +142,7 @@ def test_against_the_regions_package(
     (found,) = read(text).annotations
     place = (there.center if kind != "poly" else there.vertices[0]).icrs
     grid = make_image("g1", float(place.ra.deg), float(place.dec.deg)).grid
-    (own,) = found.shape.to_pixel_regions(grid)
+    (own,) = found.shape.on_pixels(grid).to_regions()
     other = there.to_pixel(grid.wcs)
     if kind == "poly":
         np.testing.assert_allclose(own.vertices.xy, other.vertices.xy, atol=1e-4)

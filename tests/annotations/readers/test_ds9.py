@@ -126,7 +126,7 @@ def test_against_the_regions_package(
     (there,) = Regions.parse(text, format="ds9")
     centre = there.center.icrs
     grid = make_image("g1", float(centre.ra.deg), float(centre.dec.deg)).grid
-    (own,) = shape.to_pixel_regions(grid)
+    (own,) = shape.on_pixels(grid).to_regions()
     other = there.to_pixel(grid.wcs)
     assert (own.center.x, own.center.y) == pytest.approx((other.center.x, other.center.y), abs=1e-6)
     if hasattr(own, "angle") and frame in ("icrs", "fk5"):

@@ -122,7 +122,7 @@ def test_width_of_a_box_runs_east(
     assert mark.shape.height == pytest.approx(10 * FIELD_ARCSEC / 132)
     shape = (100, 100)
     grid = PixelGrid(shape=shape, wcs=make_wcs(shape, centre=(180.0, 30.0)))
-    (region,) = mark.shape.to_pixel_regions(grid)
+    (region,) = mark.shape.on_pixels(grid).to_regions()
     box = region.bounding_box
     wide, high = box.ixmax - box.ixmin, box.iymax - box.iymin
     assert wide > 2.5 * high

@@ -109,7 +109,7 @@ export function shapeToSky(sky, shape) {
   return found;
 }
 
-/** A shape on the sky as one in pixels, as attnxai.annotations.Shape.to_pixel_regions makes it; null if out of reach. */
+/** A shape on the sky as one in pixels, as attnxai.annotations.Shape.on_pixels makes it; null if out of reach. */
 export function shapeToPixels(sky, shape) {
   if (hasVertices(shape.kind)) {
     const vertices = shape.vertices.map((v) => toPixel(sky, v));
