@@ -9,7 +9,7 @@ from attnxai.annotations.placement_evidence import PlacementEvidence
 from attnxai.annotations.placement_tests import MIN_SOURCES, SHARE_MISPLACED, ShiftTest
 from attnxai.data.wording import counted, first_of, listed
 from attnxai.statistics.exact import t_half_width
-from attnxai.statistics.formats import format_number
+from attnxai.statistics.formats import decimals_of_half, format_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,10 +115,12 @@ def _fit(n: int) -> str:
 
 
 def _shifted(shift: ShiftTest, evidence: PlacementEvidence, *, on_sky: bool) -> str:
-    along = [
-        f"{format_number(value, 2, signed=True)} ± {t_half_width(error, shift.n_sources - 2):.2f} pixels in {axis}"
-        for axis, value, error in (("x", shift.x, shift.error_x), ("y", shift.y, shift.error_y))
-    ]
+    along = []
+    for axis, value, error in (("x", shift.x, shift.error_x), ("y", shift.y, shift.error_y)):
+        half = t_half_width(error, shift.n_sources - 2)
+        decimals = decimals_of_half(half)
+        moved = format_number(value, decimals, signed=True)
+        along.append(f"{moved} ± {format_number(half, decimals)} pixels in {axis}")
     text = f"shifted by {listed(along)} from {evidence.reference} (95 % intervals over {counted(shift.n_sources, 'source')})"
     conventions = [
         words for place, words in CONVENTIONS.items() if shift.contains(*place) and not on_sky

@@ -13,7 +13,13 @@ from attnxai.audit.map_location import MapLocation
 from attnxai.data.emission import Zone
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, listed
-from attnxai.statistics.formats import MOST_DECIMALS, format_number, format_share, with_interval
+from attnxai.statistics.formats import (
+    MOST_DECIMALS,
+    format_number,
+    format_share,
+    shares_with_intervals,
+    with_interval,
+)
 from attnxai.statistics.interval import Interval, finite_or_none
 
 if TYPE_CHECKING:
@@ -258,10 +264,7 @@ def format_level(level: float | None) -> str:
 
 
 def _performance(accuracy: Interval, auc: Interval) -> str:
-    share = format_share(accuracy.value)
-    if accuracy.known:
-        share += f" ({format_share(accuracy.low)} to {format_share(accuracy.high)})"
-    return f"accuracy {share}, AUC {with_interval(auc, 3)}"
+    return f"accuracy {shares_with_intervals([accuracy])[0]}, AUC {with_interval(auc, 3)}"
 
 
 def _of_zone(zone: ZoneEvidence) -> str:

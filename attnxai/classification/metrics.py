@@ -32,8 +32,8 @@ from attnxai.classification.scoring import (
 from attnxai.data.short_repr import ArrayResult
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.statistics.bootstrap import statistic_interval, stratified_counts
-from attnxai.statistics.exact import wilson_ends
-from attnxai.statistics.formats import format_share, p_equals, with_interval
+from attnxai.statistics.exact import share_interval
+from attnxai.statistics.formats import format_compared, format_share, p_equals, with_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval
 
 if TYPE_CHECKING:
@@ -118,6 +118,14 @@ class ClassificationMetrics(ArrayResult):
         found |= {("f1", name): interval for name, interval in self.f1.items()}
         return found | {(name, "all"): getattr(self, name) for name in _OF_ALL_CLASSES}
 
+    def calibrated_errors(self) -> tuple[str, str]:
+        """Mean and quantile of :attr:`calibrated` as text, with the decimals of the calibration error."""
+        own = self.expected_calibration_error
+        mean, high = (
+            format_compared(end, own, 3) for end in (self.calibrated.mean, self.calibrated.high)
+        )
+        return mean, high
+
     def to_record(self) -> dict[str, Any]:
         """Plain values under documented names; None where a number is undefined."""
         curve = self.reliability
@@ -168,10 +176,10 @@ class ClassificationMetrics(ArrayResult):
         for (metric, class_name), interval in self.intervals.items():
             name = metric.replace("_", " ") + (f" {class_name}" if class_name != "all" else "")
             lines.append(f"{name:>26} {with_interval(interval, 3)}")
-        reference = self.calibrated
+        reference, (mean, high) = self.calibrated, self.calibrated_errors()
         lines.append(
-            f"{'of a calibrated model':>26} {reference.mean:.3f}, {format_share(reference.level)} below "
-            f"{reference.high:.3f}; {p_equals(reference.p_value)}"
+            f"{'of a calibrated model':>26} {mean}, {format_share(reference.level)} below {high}; "
+            f"{p_equals(reference.p_value)}"
         )
         return "\n".join(lines)
 
@@ -275,7 +283,6 @@ def classification_metrics(
         return interval(lambda rows: resampled_f1(found, members, rows))
 
     n, n_correct = len(positions), int((predicted == positions).sum())
-    low, high = wilson_ends(n_correct, n, level=level)
     bins: dict[str, Any] = {"n_bins": n_bins, "binning": binning, "level": level}
     reference = calibrated_reference(
         probabilities, positions, n_draws=n_bootstrap, rng=generator, **bins
@@ -285,15 +292,7 @@ def classification_metrics(
         n_images=n,
         temperature=float(temperature),
         confusion=confusion_matrix(values, positions),
-        accuracy=Interval(
-            value=n_correct / n,
-            low=float(low),
-            high=float(high),
-            n_units=n,
-            unit="image",
-            level=level,
-            method="Wilson",
-        ),
+        accuracy=share_interval(n_correct, n, level=level),
         f1={name: interval_of_f1(label) for label, name in enumerate(names)},
         roc_auc=interval(lambda rows: resampled_roc_auc(scaled, positions, rows)),
         log_loss=interval_of_mean(image_log_losses(scaled, positions)),

@@ -13,6 +13,8 @@ from attnxai.cli.endings import command, resumable
 from attnxai.cli.help import NETWORK, TRAINING
 from attnxai.cli.options import flag, option, output_option
 from attnxai.data.wording import counted
+from attnxai.statistics.exact import share_interval
+from attnxai.statistics.formats import format_share, shares_with_intervals
 
 if TYPE_CHECKING:
     from attnxai.cli.console import Steps
@@ -143,13 +145,14 @@ def train(
             sha256 = save_model(model, written)
         progress_file.replace(finished_file)
         metrics = model.training.metrics if model.training is not None else {}
+        n_images = int(metrics["n_validation"])
+        accuracy = share_interval(round(metrics["validation_accuracy"] * n_images), n_images)
         console.print(
-            f"Wrote {written} (sha256 {sha256[:12]}): accuracy {metrics['validation_accuracy']:.1%} on "
-            f"{counted(int(metrics['n_validation']), 'validation image')}, epoch "
-            f"{metrics['epoch'] + 1:.0f} of {len(history)}"
+            f"Wrote {written} (sha256 {sha256[:12]}): accuracy {shares_with_intervals([accuracy])[0]} on "
+            f"{counted(n_images, 'validation image')}, epoch {metrics['epoch'] + 1:.0f} of {len(history)}"
             + (f"; {_temperature(model)}" if temperature_scaling else "")
             + (
-                f"; trained on random labels, of which it gives {metrics['random_labels_accuracy']:.1%}"
+                f"; trained on random labels, of which it gives {format_share(metrics['random_labels_accuracy'])}"
                 if random_labels
                 else ""
             )
@@ -175,7 +178,7 @@ class _Shown:
         minutes = (time.monotonic() - self._started) / max(done, 1) * left / 60
         self._bar.console.print(
             f"epoch {result.epoch + 1:3d}  loss {result.train_loss:.3f}  validation loss "
-            f"{result.validation_loss:.3f}  accuracy {result.validation_accuracy:.1%}"
+            f"{result.validation_loss:.3f}  accuracy {100 * result.validation_accuracy:.1f} %"
             + (f"  {minutes:.0f} min left" if left else "")
         )
 

@@ -14,6 +14,7 @@ from attnxai.errors import OptionError
 from attnxai.metrics import METRICS, PRIMARY_METRIC
 from attnxai.planning.pilot import Pilot, pilot_effects, read_pilot
 from attnxai.planning.simulation import simulate_components
+from attnxai.statistics.formats import with_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,7 +103,7 @@ def _of_pilot(folder: Path, effect: float | None, **chosen: str | None) -> PlanB
     if effect is None and pilot.effect.value <= 0:
         raise OptionError(
             "this agrees no better with its own annotations than with permuted ones, so no number of "
-            f"sources would show it: the effect of {pilot.map_name} is {pilot.effect.value:.3g} in "
+            f"sources would show it: the effect of {pilot.map_name} is {with_interval(pilot.effect)} in "
             f"{pilot.metric}; {_pairs_above_zero(folder, pilot.model_name)}, or say with --effect what "
             "agreement would matter"
         )
@@ -121,11 +122,13 @@ def _of_pilot(folder: Path, effect: float | None, **chosen: str | None) -> PlanB
 
 
 def _pairs_above_zero(folder: Path, model: str) -> str:
-    above = {pair: value for pair, value in pilot_effects(folder, model=model).items() if value > 0}
+    effects = pilot_effects(folder, model=model)
+    above = {pair: effect for pair, effect in effects.items() if effect.value > 0}
     if not above:
         return f"no map and metric of {folder} has one above 0; compare others"
     named = ", ".join(
-        f"{map_name} in {metric} ({value:.3g})" for (map_name, metric), value in above.items()
+        f"{map_name} in {metric} ({with_interval(effect)})"
+        for (map_name, metric), effect in above.items()
     )
     return f"those above 0: {named}; choose with --map and --metric"
 

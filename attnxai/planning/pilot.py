@@ -219,7 +219,9 @@ def _damage_named(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple[str, str], float]:
+def pilot_effects(
+    folder: str | Path, *, model: str | None = None
+) -> dict[tuple[str, str], Interval]:
     """Effects of all pairs of map and metric of a pilot that can be planned from.
 
     Parameters
@@ -231,7 +233,7 @@ def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple
 
     Returns
     -------
-    dict of (str, str) to float
+    dict of (str, str) to Interval
         Map and metric, and the effect in the metric's units; pairs that were not tested are left out.
 
     Raises
@@ -243,7 +245,7 @@ def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple
     --------
     >>> import attnxai
     >>> effects = attnxai.planning.pilot_effects("attnxai-report")  # doctest: +SKIP
-    >>> effects["gate3", "nss"]  # doctest: +SKIP
+    >>> effects["gate3", "nss"].value  # doctest: +SKIP
     """
     found = {}
     folder = Path(folder)
@@ -256,7 +258,7 @@ def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple
             # weights were warned about when the pilot itself was read
             warnings.simplefilter("ignore", AssumptionWarning)
             pilot = read_pilot(folder, model=model, map_name=pair[0], metric=pair[1])
-            found[pair] = pilot.effect.value
+            found[pair] = pilot.effect
     return found
 
 

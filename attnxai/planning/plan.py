@@ -16,6 +16,8 @@ from attnxai.data.wording import counted
 from attnxai.errors import OptionError
 from attnxai.planning.rejections import class_sizes, count_rejections
 from attnxai.statistics.exact import clopper_pearson_ends
+from attnxai.statistics.formats import decimals_of_half, format_number, format_share, with_interval
+from attnxai.statistics.interval import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,15 +120,15 @@ class PowerPlan:
     def sentence(self, what: str = "an agreement") -> str:
         """The answer in one plain sentence; ``what`` names what is measured."""
         goal = (
-            f"{what} {self.components.effect:.3g} above that with permuted annotations, at level "
+            f"{what} {self._effect()} above that with permuted annotations, at level "
             f"{self.level:g}" + (f" / {self.n_maps}" if self.n_maps > 1 else "")
         )
-        share = f"{self.wanted:.0%}"
+        share = format_share(self.wanted)
         if self.fewest_marks() is None:
             most = max(self.designs, key=lambda design: design.power)
             return (
                 f"No design in the grid has {share} power to detect {goal}: the largest power is "
-                f"{most.power:.0%}, with {most.n_sources} sources and "
+                f"{format_share(most.power)}, with {most.n_sources} sources and "
                 f"{counted(most.n_annotators, 'annotator')}."
             )
         words = {">": "more than {} sources", "≤": "{} sources or fewer", "": "{} sources"}
@@ -140,15 +142,31 @@ class PowerPlan:
         """The answer, and the power and precision of the smallest design that reaches it, as plain text."""
         lines = [self.sentence()]
         for design, sign in self.answers():
-            power = f"{design.power:.2f} [{design.power_low:.2f}, {design.power_high:.2f}]"
             line = (
-                f"{counted(design.n_annotators, 'annotator')}, {sign}{design.n_sources} sources: power {power}, "
-                f"interval ± {design.half_width:.3g}"
+                f"{counted(design.n_annotators, 'annotator')}, {sign}{design.n_sources} sources: power "
+                f"{with_interval(self.power_interval(design))}, interval ± {_half(design.half_width)}"
             )
             if not math.isnan(design.half_width_others):
-                line += f", about other annotators too ± {design.half_width_others:.3g}"
+                line += f", about other annotators too ± {_half(design.half_width_others)}"
             lines.append(line)
         return "\n".join(lines)
+
+    def power_interval(self, design: DesignPower) -> Interval:
+        """Power of a design with its interval over the simulated experiments."""
+        return Interval(
+            value=design.power,
+            low=design.power_low,
+            high=design.power_high,
+            n_units=self.n_simulations,
+            unit="experiment",
+        )
+
+    def _effect(self) -> str:
+        """The effect as it was given, or with the decimals that the lower end of its interval calls for."""
+        effect = self.components.effect
+        if self.effect_low is None:
+            return f"{effect:.3g}"
+        return format_number(effect, decimals_of_half(effect - self.effect_low))
 
     def answers(self) -> list[tuple[DesignPower, str]]:
         """For each number of annotators the smallest design that will do, or the largest and ``>``."""
@@ -292,6 +310,10 @@ def plan_power(
         effect_low=effect_low,
         n_simulations=n_simulations,
     )
+
+
+def _half(width: float) -> str:
+    return format_number(width, decimals_of_half(width))
 
 
 def _listed(numbers: Sequence[int]) -> str:

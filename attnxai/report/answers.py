@@ -40,13 +40,10 @@ from attnxai.report.findings import (
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import capitalised, strata_words, weighted_label
 from attnxai.statistics.formats import (
-    MISSING,
     decimals_of,
-    decimals_together,
-    format_interval,
     format_number,
     format_p,
-    format_value,
+    shares_with_intervals,
 )
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
@@ -338,25 +335,6 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
     fewer = share.raw.n_units < estimate.interval.n_units
     where = say("ceiling.shared", metric=label, value=share.raw, n=share.raw) if fewer else ""
     return text + say("ceiling.share", where=where, shares=shares)
-
-
-def shares_with_intervals(intervals: Sequence[Interval | None]) -> list[str]:
-    """Shares in per cent with their intervals, as those of a column; a dash where there is none."""
-    percents = [interval and _in_percent(interval) for interval in intervals]
-    written = []
-    for percent, decimals in zip(percents, decimals_together(percents, 0), strict=True):
-        if percent is None:
-            written.append(MISSING)
-            continue
-        value = f"{format_value(percent, decimals=decimals)} %"
-        ends = f" {format_interval(percent, decimals=decimals)}" if percent.known else ""
-        written.append(value + ends)
-    return written
-
-
-def _in_percent(interval: Interval) -> Interval:
-    scaled = {name: 100 * getattr(interval, name) for name in ("value", "low", "high")}
-    return dataclasses.replace(interval, **scaled)
 
 
 def _against_null(estimate: Estimate, further: FurtherTest, result: AgreementResult) -> Answer:

@@ -14,8 +14,8 @@ from attnxai.report.wording import capitalised, name_of_map
 from attnxai.statistics.formats import (
     MISSING,
     all_with_intervals,
-    format_number,
     format_share,
+    shares_with_intervals,
     with_interval,
 )
 
@@ -166,9 +166,9 @@ def locations_table(locations: Sequence[EvidenceLocation]) -> Table:
     }
     cells: dict[str, list[str]] = {}
     for name in classes:
-        cells[say("audit.on_source", name=name)] = [
-            _share(one.on_source.get(name)) for _, one in rows
-        ]
+        cells[say("audit.on_source", name=name)] = shares_with_intervals(
+            [one.on_source.get(name) for _, one in rows]
+        )
     for name in classes:
         cells[say("audit.level", name=name)] = [
             format_level(one.level.get(name)) for _, one in rows
@@ -189,15 +189,4 @@ def locations_table(locations: Sequence[EvidenceLocation]) -> Table:
         title=say("audit.maps.title"),
         rules=tuple(i for i in range(1, len(rows)) if rows[i][0] is not rows[i - 1][0]),
         note=" ".join(n_undefined),
-    )
-
-
-def _share(interval: Interval | None) -> str:
-    if interval is None:
-        return MISSING
-    share = format_share(interval.value)
-    if not interval.known:
-        return share
-    return (
-        f"{share} [{format_number(100 * interval.low, 0)}, {format_number(100 * interval.high, 0)}]"
     )

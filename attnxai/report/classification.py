@@ -22,9 +22,11 @@ from attnxai.report.tables.table import Table, interval_column, text_column, tex
 from attnxai.report.tables.text import render_terminal
 from attnxai.statistics.formats import (
     decimals_of,
+    decimals_of_half,
     format_number,
     format_p,
     format_share,
+    format_value,
     p_equals,
     with_interval,
 )
@@ -53,12 +55,12 @@ def metrics_table(metrics: ClassificationMetrics, *, digits: int | None = None) 
         for metric, class_name in metrics.intervals
     ]
     values = interval_column("Value", list(metrics.intervals.values()), digits=digits)
-    reference = metrics.calibrated
+    reference, (mean, high) = metrics.calibrated, metrics.calibrated_errors()
     return Table(
         columns=(text_column("Metric", names), values),
         title=f"{metrics.n_images} images, temperature {metrics.temperature:.3g}",
         note=f"A calibrated model with these confidences has an expected calibration error of "
-        f"{reference.mean:.3f} on average, and below {reference.high:.3f} in {format_share(reference.level)} of "
+        f"{mean} on average, and below {high} in {format_share(reference.level)} of "
         f"draws; {p_equals(reference.p_value)}",
     )
 
@@ -75,12 +77,12 @@ def temperatures_table(every: Sequence[ClassificationMetrics]) -> Table:
     ]
     cells = {}
     for when, metrics in zip(("before", "after"), every, strict=True):
-        reference = metrics.calibrated
+        reference, (mean, high) = metrics.calibrated, metrics.calibrated_errors()
         cells[f"{when} (T = {metrics.temperature:.2f})"] = [
             with_interval(metrics.log_loss),
             with_interval(metrics.brier_score),
             with_interval(metrics.expected_calibration_error),
-            f"{reference.mean:.3f} ({format_share(reference.level)} below {reference.high:.3f})",
+            f"{mean} ({format_share(reference.level)} below {high})",
             format_p(reference.p_value),
             with_interval(metrics.accuracy),
         ]
@@ -126,11 +128,10 @@ def plot_reliability(shown: ClassificationMetrics | ReliabilityCurve, ax: Any = 
     ax.set_xlabel("Confidence (probability of the predicted class)")
     ax.set_ylabel("Accuracy")
     if isinstance(shown, ClassificationMetrics):
-        error, reference = shown.expected_calibration_error, shown.calibrated
+        mean, high = shown.calibrated_errors()
         ax.set_title(
-            f"Calibration error {error.value:.3f}\n"
-            f"of a calibrated model {reference.mean:.3f}, {100 * reference.level:.0f} % below "
-            f"{reference.high:.3f}",
+            f"Calibration error {format_value(shown.expected_calibration_error, 3)}\n"
+            f"of a calibrated model {mean}, {format_share(shown.calibrated.level)} below {high}",
             loc="left",
         )
     return ax
@@ -161,12 +162,15 @@ def print_temperature(found: Recalibration, console: Console) -> None:
         if fit.low <= 1.0 <= fit.high
         else ""
     )
+    losses = (fit.log_loss_cross_validated, fit.log_loss_before, fit.gain, fit.gain_error)
+    crossed, before, gain, error = (
+        format_number(loss, decimals_of_half(fit.gain_error)) for loss in losses
+    )
     sentence = (
         f"Temperature {format_number(fit.temperature, decimals)}, {format_share(fit.level)} interval "
         f"{format_number(fit.low, decimals)} to {high}.{needed} Log "
-        f"loss with each image's temperature fitted to all others: {fit.log_loss_cross_validated:.4f}, "
-        f"against {fit.log_loss_before:.4f} with temperature 1 (gain {fit.gain:.4f}, standard error "
-        f"{fit.gain_error:.4f}). What the table says of after is measured on the images that the "
+        f"loss with each image's temperature fitted to all others: {crossed}, against {before} with temperature 1 "
+        f"(gain {gain}, standard error {error}). What the table says of after is measured on the images that the "
         "temperature was fitted to."
     )
     console.print(Text(sentence))

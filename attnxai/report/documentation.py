@@ -32,7 +32,7 @@ from attnxai.report.validation_document import (
 from attnxai.report.validation_figures import draw_coverage, draw_false_positives, draw_power
 from attnxai.report.wording import capitalised
 from attnxai.statistics.bootstrap import IntervalKind
-from attnxai.statistics.formats import format_number
+from attnxai.statistics.formats import all_with_intervals, format_number
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 from attnxai.validation.coverage import Distribution
 from attnxai.validation.folder import RESULTS_NAME
@@ -132,7 +132,9 @@ def _performance(cards: Mapping[str, ModelCard], part: str) -> Table:
     columns = [
         text_column(
             metric[0].upper() + metric[1:],
-            ["" if value is None else metric_text(metric, value) for value in values],
+            [metric_text(metric, value) if value else "" for value in values]
+            if metric == P_IF_CALIBRATED
+            else all_with_intervals(values),
             to_the_right=True,
         )
         for metric, values in found.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING
 from attnxai.models.cards import ACCURACY, P_IF_CALIBRATED, SYMMETRY_ERRORS, TEST, VALIDATION
 from attnxai.report.tables.table import Table, count_column, text_column
 from attnxai.report.tables.text import markdown_text, render_markdown, render_terminal
-from attnxai.statistics.formats import format_p, short_number, with_interval
+from attnxai.statistics.exact import share_interval
+from attnxai.statistics.formats import (
+    format_compared,
+    format_p,
+    in_percent,
+    short_number,
+    with_interval,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from attnxai.models.cards import ModelCard
+    from attnxai.models.cards import ModelCard, PartMetrics
     from attnxai.models.model import AttentionModel
     from attnxai.statistics.interval import Interval
 
@@ -44,24 +51,35 @@ def metrics_table(card: ModelCard) -> Table | None:
     columns = [text_column(card.measured_on, names)]
     for name, part in card.parts.items():
         counts = [part.n_images, *(part.n_by_class.get(label, 0) for label in card.class_names)]
-        numbers = [metric_text(metric, part.values[metric]) for metric in metrics]
+        numbers = [
+            metric_text(metric, part.values[metric], _compared(metric, part)) for metric in metrics
+        ]
         columns.append(text_column(name, [*map(str, counts), *numbers], to_the_right=True))
     return Table(columns=tuple(columns))
 
 
-def metric_text(metric: str, interval: Interval) -> str:
-    """A number of a card as its tables show it."""
+def metric_text(metric: str, interval: Interval, compared: Interval | None = None) -> str:
+    """A number of a card as its tables show it, with the decimals of what it is ``compared`` with."""
     if metric == P_IF_CALIBRATED:
         return format_p(interval.value)
     if metric in SYMMETRY_ERRORS:
         return short_number(interval.value)
+    if compared is not None and math.isfinite(interval.value):
+        return format_compared(interval.value, compared, 3)
     return with_interval(interval, 3)
+
+
+def _compared(metric: str, part: PartMetrics) -> Interval | None:
+    """The measured number that a number without interval stands beside."""
+    if "calibrated model" in metric:
+        return part.values.get("expected calibration error")
+    zone = metric.removeprefix("ROC AUC of the area of ")
+    return None if zone == metric else part.values.get(f"ROC AUC from {zone} alone")
 
 
 def percent(interval: Interval) -> str:
     """A share in per cent with its interval, without the sign."""
-    scaled = {end: 100 * getattr(interval, end) for end in ("value", "low", "high")}
-    return with_interval(dataclasses.replace(interval, **scaled), 1)
+    return with_interval(in_percent(interval), 1)
 
 
 def code_block(text: str) -> list[str]:
@@ -111,6 +129,10 @@ def print_model(model: AttentionModel, console: Console) -> None:
             "versions": ", ".join(f"{k} {v}" for k, v in record.versions.items()) or _NOT_RECORDED,
         }
         rows |= dict(_metric_row(name, value) for name, value in record.metrics.items())
+        accuracy, n = (record.metrics.get(n) for n in ("validation_accuracy", "n_validation"))
+        if accuracy is not None and n and 0 <= accuracy <= 1:
+            share = share_interval(round(accuracy * n), int(n))
+            rows["validation accuracy"] = with_interval(share)
     if model.notes:
         rows["notes"] = " ".join(model.notes)
     rows |= _card_row(model)

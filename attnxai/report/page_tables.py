@@ -11,7 +11,6 @@ from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import first_of, listed
 from attnxai.metrics import METRICS
-from attnxai.report.answers import shares_with_intervals
 from attnxai.report.audit import audit_badge
 from attnxai.report.contrasts import is_smallest
 from attnxai.report.findings import best_brightness, is_miscalibrated, smallest_adjusted
@@ -38,6 +37,7 @@ from attnxai.statistics.formats import (
     format_share,
     format_value,
     p_equals,
+    shares_with_intervals,
     with_interval,
 )
 

@@ -23,8 +23,7 @@ from attnxai.report.tables.table import (
     number_column,
 )
 from attnxai.report.tables.text import render_terminal
-from attnxai.statistics.formats import with_interval
-from attnxai.statistics.interval import Interval
+from attnxai.statistics.formats import format_share, with_interval
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,16 +49,12 @@ def plan_table(plan: PowerPlan, *, digits: int | None = None) -> Table:
     digits = None if digits is None else checked_digits(digits)
     answers = plan.answers()
     designs = [design for design, _ in answers]
-    n = plan.n_simulations
-    powers = [
-        Interval(value=d.power, low=d.power_low, high=d.power_high, n_units=n, unit="experiment")
-        for d in designs
-    ]
+    powers = [plan.power_interval(design) for design in designs]
     sources = [Limit(sign=sign, count=d.n_sources) if sign else d.n_sources for d, sign in answers]
     columns = [
         count_column("Annotators", [design.n_annotators for design in designs]),
         count_column("Sources", sources),
-        interval_column("Power", powers, digits=2),
+        interval_column("Power", powers),
     ]
     if plan.effect_low is not None:
         low = [design.power_at_low_effect for design in designs]
@@ -209,6 +204,6 @@ def _at_low_effect(made: PowerPlan) -> str:
     needed = str(enough.n_sources) if enough else f"more than {most}"
     return (
         f"At its lower end {best.n_sources} sources with {counted(best.n_annotators, 'annotator')} have a power of "
-        f"{best.power_at_low_effect:.0%}, and a power of {made.wanted:.0%} needs {needed} "
+        f"{format_share(best.power_at_low_effect)}, and a power of {format_share(made.wanted)} needs {needed} "
         "sources."
     )

@@ -273,9 +273,10 @@ def _main_table(result: AgreementResult, *, with_emission: bool = True) -> Table
     }
     if any(below.values()):
         rules.append(len(estimates))
+    shown = _rows(result)
     for name, interval in below.items():
         if interval is not None:
-            names.append(name)
+            shown.append(name)
             for index, cells in enumerate(rows):
                 decimals = decimals_together([*(e.interval for e in estimates), interval])[-1]
                 cells.append("" if index else _interval(interval, n, decimals))
@@ -286,7 +287,7 @@ def _main_table(result: AgreementResult, *, with_emission: bool = True) -> Table
         for heading, kind in zip(differences, ("brightness", "emission"), strict=False)
     ]
     return text_table(
-        {"map": names},
+        {"map": shown},
         dict(zip(headings, rows, strict=True)),
         title=f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}"
         f"{f' ({effective})' if effective else ''}",
@@ -322,6 +323,11 @@ def _p_values(estimate: Estimate) -> str:
     return f"{text} ({format_p(estimate.p_adjusted)})"
 
 
+def _rows(result: AgreementResult) -> list[str]:
+    """The maps in words, then the baselines."""
+    return [*map(label_of_map, result.explanations), *result.baselines]
+
+
 def _further_nulls(result: AgreementResult, metric: str) -> Table:
     def cell(name: str, null: str) -> str:
         further = result.estimate(name, metric).further_test(null)
@@ -331,7 +337,7 @@ def _further_nulls(result: AgreementResult, metric: str) -> Table:
     nulls = [NULLS[name]() for name in result.settings["nulls"]]
     names = result.explanations
     cells = {null.label: [cell(name, null.name) for name in names] for null in nulls}
-    return text_table({"map": names}, cells)
+    return text_table({"map": [label_of_map(name) for name in names]}, cells)
 
 
 def _other_metrics(result: AgreementResult, metrics: Sequence[str]) -> Table:
@@ -350,5 +356,5 @@ def _other_metrics(result: AgreementResult, metrics: Sequence[str]) -> Table:
     rules = (len(result.explanations),)
     shown = [result.estimate(name, metric).interval for metric in metrics for name in names]
     return text_table(
-        {"map": names}, cells, title=f"Other metrics: {mean_word(shown)} (p)", rules=rules
+        {"map": _rows(result)}, cells, title=f"Other metrics: {mean_word(shown)} (p)", rules=rules
     )

@@ -36,6 +36,22 @@ def wilson_ends(
     return np.asarray(low), np.asarray(high)
 
 
+def share_interval(
+    n_hits: int, n_units: int, *, unit: str = "image", level: float = CONFIDENCE_LEVEL
+) -> Interval:
+    """A share with Wilson's interval."""
+    low, high = wilson_ends(n_hits, n_units, level=level)
+    return Interval(
+        value=n_hits / n_units,
+        low=float(low),
+        high=float(high),
+        n_units=n_units,
+        unit=unit,
+        level=level,
+        method="Wilson",
+    )
+
+
 def clopper_pearson_ends(
     n_hits: int, n_units: int, *, level: float = CONFIDENCE_LEVEL
 ) -> tuple[float, float]:

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -114,6 +115,12 @@ def format_value(
     return format_number(interval.value, otherwise if found is None else found, signed=signed)
 
 
+def format_compared(number: float | None, interval: Interval, otherwise: int = 2) -> str:
+    """A number that is compared with a value, such as its mean under a null, with the decimals of the value."""
+    decimals = decimals_of(interval)
+    return format_number(number, otherwise if decimals is None else decimals)
+
+
 def format_interval(
     interval: Interval, *, decimals: int | None = None, signed: bool = False
 ) -> str:
@@ -201,6 +208,32 @@ def format_share(share: float) -> str:
     ):
         decimals += 1
     return f"{format_number(share * 100, decimals)} %"
+
+
+def shares_with_intervals(intervals: Sequence[Interval | None]) -> list[str]:
+    """Shares of a column in per cent with their intervals; a dash where there is none.
+
+    Examples
+    --------
+    >>> from attnxai.statistics.interval import Interval
+    >>> shares_with_intervals([Interval(value=0.919, low=0.872, high=0.949, n_units=198), None])
+    ['91.9 % [87.2, 94.9]', '–']
+    """
+    percents = [interval and in_percent(interval) for interval in intervals]
+    written = []
+    for percent, decimals in zip(percents, decimals_together(percents, 0), strict=True):
+        if percent is None or not math.isfinite(percent.value):
+            written.append(MISSING)
+            continue
+        ends = f" {format_interval(percent, decimals=decimals)}" if percent.known else ""
+        written.append(f"{format_value(percent, decimals=decimals)} %{ends}")
+    return written
+
+
+def in_percent(interval: Interval) -> Interval:
+    """A share and the ends of its interval in per cent."""
+    names = ("value", "low", "high", "reference")
+    return dataclasses.replace(interval, **{n: 100 * getattr(interval, n) for n in names})
 
 
 def format_effective(n_effective: float | None) -> str:

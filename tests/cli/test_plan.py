@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from attnxai.agreement.effect_components import Components
 from attnxai.planning.pilot import pilot_effects, read_pilot
 from attnxai.planning.plan import ANNOTATORS, plan_power
 from attnxai.report.planning import FILES
+from attnxai.statistics.formats import all_with_intervals, format_value, with_interval
 from tests.cli.program import attnxai
 from tests.planning.pilot_report import write_pilot
 
@@ -42,7 +44,8 @@ def test_given_spreads_are_planned_with() -> None:
     found, with_three = expected.smallest(1), expected.smallest(3)
     assert found is not None
     assert with_three is not None
-    row = f"1 {found.n_sources} {found.power:.2f} [{found.power_low:.2f}, {found.power_high:.2f}]"
+    powers = all_with_intervals([expected.power_interval(one) for one in (found, with_three)])
+    row = f"1 {found.n_sources} {powers[0]}"
     assert row in shown
     assert f"{with_three.half_width:.2f} {with_three.half_width_others:.2f}" in shown
     assert "With 3 annotators or fewer" in shown
@@ -63,14 +66,15 @@ def test_a_pilot_is_planned_from(pilot) -> None:
     assert "Pilot: made-up, mean, NSS, 24 held-out sources, 3 annotators" in shown
     assert expected.sentence("an agreement (NSS)") in shown
     assert "at level 0.05 / 3" in shown
-    assert f"{found.effect.value:.3g} [{found.effect.low:.3g}, {found.effect.high:.3g}]" in shown
+    assert f"here it is {with_interval(found.effect)}." in shown
+    assert f"an agreement (NSS) {format_value(found.effect)} above" in shown
     assert "selected for being large" in shown
     best = expected.fewest_marks()
     assert best is not None
     enough = expected.smallest(best.n_annotators, at_low_effect=True)
     needed = "more than 40" if enough is None else str(enough.n_sources)
     assert (
-        f"have a power of {best.power_at_low_effect:.0%}, and a power of 80% needs {needed} sources."
+        f"have a power of {100 * best.power_at_low_effect:.0f} %, and a power of 80 % needs {needed} sources."
         in shown
     )
 
@@ -81,7 +85,7 @@ def test_map_metric_effect_and_number_of_maps_can_be_chosen(pilot) -> None:
         *("--n-maps", 1, "--level", 0.01, "--power", 0.9, "--n-sources", "20,200"),
     )
     assert "gate1, Spearman ρ, 24" in shown
-    assert "For 90% power to detect an agreement (Spearman ρ) 0.05 above" in shown
+    assert "For 90 % power to detect an agreement (Spearman ρ) 0.05 above" in shown
     assert "at level 0.01, " in shown
     # the pilot's own effect no longer matters, nor how uncertain it is
     assert "if effect" not in shown
@@ -144,7 +148,7 @@ def test_a_pilot_that_shows_nothing_needs_an_effect(pilot, tmp_path) -> None:
     with_effect(-0.01)
     shown = run(*arguments, code=2)
     assert "agrees no better with its own annotations" in shown
-    assert "the effect of mean is -0.01 in nss; no map and metric of" in shown
+    assert "the effect of mean is −0.01 [−0.21, 0.19] in nss; no map and metric of" in shown
     assert "say with --effect" in shown
     assert "0.5 above" in run(*arguments, "--effect", 0.5)
 
@@ -158,12 +162,13 @@ def test_pairs_that_do_have_an_effect_are_named(pilot, tmp_path) -> None:
             record["spreads"]["effect"] = 0.12 if shown else -0.24
     (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     arguments = ("--pilot", tmp_path, "--n-sources", "20,40", "--n-annotators", "1")
-    assert pilot_effects(tmp_path)["gate2", "spearman"] == pytest.approx(0.12)
+    assert pilot_effects(tmp_path)["gate2", "spearman"].value == pytest.approx(0.12)
     error = run(*arguments, code=2)
-    assert (
-        "the effect of mean is -0.24 in nss; those above 0: gate2 in spearman (0.12); cho" in error
+    assert re.search(
+        r"the effect of mean is −0\.240? \[.*\] in nss; those above 0: gate2 in spearman \(0\.120 \[0\.088, 0\.161\]\); cho",
+        error,
     )
-    assert "0.12 above" in run(*arguments, "--map", "gate2", "--metric", "spearman")
+    assert "0.120 above" in run(*arguments, "--map", "gate2", "--metric", "spearman")
 
 
 def test_signs_are_explained_where_they_occur() -> None:
@@ -173,7 +178,7 @@ def test_signs_are_explained_where_they_occur() -> None:
         text = run(*arguments, sources)
         assert [words for words in (few, enough) if words in text] == list(shown)
     text = run(*arguments, "60,80", width=80)
-    assert "≤ 60 0.99 [" in text or "≤ 60 1.00 [" in text
+    assert re.search(r"≤ 60 0\.98\d+ \[0\.98", text)
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,9 @@ def test_summary_is_the_sentence_and_a_line_for_each_number_of_annotators():
     assert sentence == made.sentence()
     smallest = made.smallest(3)
     assert three == (
-        f"3 annotators, {smallest.n_sources} sources: power {smallest.power:.2f} "
-        f"[{smallest.power_low:.2f}, {smallest.power_high:.2f}], interval ± {smallest.half_width:.3g}, "
-        f"about other annotators too ± {smallest.half_width_others:.3g}"
+        f"3 annotators, {smallest.n_sources} sources: power {smallest.power:.3f} "
+        f"[{smallest.power_low:.3f}, {smallest.power_high:.3f}], interval ± {smallest.half_width:.2f}, "
+        f"about other annotators too ± {smallest.half_width_others:.2f}"
     )
     assert "other annotators" not in one
 
@@ -58,9 +58,9 @@ def test_table():
         "{Half-width, others}",
     ]
     design = made.smallest(3)
-    assert read.rows[1][:3] == ["3", str(design.n_sources), f"{design.power:.2f}"]
+    assert read.rows[1][:3] == ["3", str(design.n_sources), f"{design.power:.3f}"]
     assert numbers_in(read.rows[1][3]) == pytest.approx(
-        [design.power_low, design.power_high], abs=0.005
+        [design.power_low, design.power_high], abs=0.0005
     )
     assert float(read.rows[1][6]) == pytest.approx(design.half_width_others, abs=0.005)
     assert read.rows[0][6] == "{--}"
@@ -184,7 +184,7 @@ def test_the_answer_in_words():
         Components(effect=0.5, sd_source=1.0), n_sources=(20, 40, 60), n_annotators=(1, 2, 3)
     )
     assert plan.sentence() == (
-        "For 80% power to detect an agreement 0.5 above that with permuted annotations, at level 0.05, "
+        "For 80 % power to detect an agreement 0.5 above that with permuted annotations, at level 0.05, "
         "40 sources with 1, 2 or 3 annotators are needed."
     )
     easy = plan_power(Components(effect=3.0, sd_source=1.0), n_sources=(20, 40), n_annotators=(1,))
@@ -202,7 +202,7 @@ def test_the_answer_in_words():
         "more than 60 sources with 1 annotator; 60 sources with 10 annotators are needed." in text
     )
     hard = plan_power(PLAIN, n_sources=(6, 10), n_annotators=(1,))
-    assert hard.sentence().startswith("No design in the grid has 80% power")
+    assert hard.sentence().startswith("No design in the grid has 80 % power")
     assert "with 10 sources and 1 annotator." in hard.sentence()
     assert hard.fewest_marks() is None
 

@@ -249,8 +249,8 @@ def test_the_terminal_marks_nulls_that_do_not_suit():
     print_report(content.results, verdict_on(content), Console(file=stream, width=400))
     lines = [line.strip() for line in stream.getvalue().splitlines()]
     start = next(i for i, line in enumerate(lines) if "under other nulls" in line)
-    row = next(line for line in lines[start:] if line.startswith("gate1"))
-    assert re.fullmatch(r"gate1 +\d\.\d{2,4} +\d\.\d{2,4} \*", row)
+    row = next(line for line in lines[start:] if line.startswith("Gate 1"))
+    assert re.fullmatch(r"Gate 1 +\d\.\d{2,4} +\d\.\d{2,4} \*", row)
 
 
 def test_ceilings_are_put_into_words(one):

@@ -180,7 +180,7 @@ def test_tables_have_a_row_for_every_zone_and_every_map() -> None:
     assert zones["From"] == ("whole network", "empty sky alone", "ring alone", "emission alone")
     assert zones["Share of the evidence"] == ("–", "25 %", "25 %", "25 %")
     maps = {column.heading: column.cells for column in locations_table([found]).columns}
-    assert maps["On source, FR II"] == ("90 % [80, 96]", "10 % [4, 20]")
+    assert maps["On source, FR II"] == ("90.0 % [80.0, 96.0]", "10.0 % [4.0, 20.0]")
     assert maps["Level on empty sky, FR I"] == ("0.10", "0.10")
     assert (
         zones_table([location(GOOD, empty=None)]).note == "Not measured by zone: it has no gates."

@@ -20,7 +20,7 @@ from attnxai import presenters
 from attnxai.metrics.ranking import mid_ranks
 from attnxai.nulls.p_values import RELATIVE_TIE
 from attnxai.statistics.exact import monte_carlo_ends
-from attnxai.statistics.formats import p_equals
+from attnxai.statistics.formats import decimals_of_half, format_number, p_equals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,10 +109,15 @@ class TrendTest:
     def summary(self) -> str:
         """The test in one line, as plain text."""
         how = "all" if self.exhaustive else "sampled"
+        decimals = decimals_of_half((self.null_high - self.null_low) / 2)
+        value, expected, low, high = (
+            format_number(number, decimals)
+            for number in (self.value, self.expected, self.null_low, self.null_high)
+        )
         return (
-            f"{self.statistic} {self.value:.4g} over {self.n_conditions} conditions and {self.n_blocks} "
-            f"{'repeat' if self.n_blocks == 1 else 'repeats'}, {self.expected:.4g} without a trend "
-            f"[{self.null_low:.4g}, {self.null_high:.4g}], {self.alternative}, {p_equals(self.p_value)} "
+            f"{self.statistic} {value} over {self.n_conditions} conditions and {self.n_blocks} "
+            f"{'repeat' if self.n_blocks == 1 else 'repeats'}, {expected} without a trend "
+            f"[{low}, {high}], {self.alternative}, {p_equals(self.p_value)} "
             f"({self.n_draws} permutations, {how})"
         )
 

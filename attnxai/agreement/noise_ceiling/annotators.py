@@ -26,7 +26,7 @@ from attnxai.agreement.noise_ceiling.reliability import Measurement, alpha_inter
 from attnxai.data.short_repr import short_repr
 from attnxai.metrics import METRICS
 from attnxai.statistics.exact import ends_record, monte_carlo_ends
-from attnxai.statistics.formats import format_number, p_equals, with_interval
+from attnxai.statistics.formats import format_compared, p_equals, with_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval, no_interval
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class AnnotatorAgreement:
         overlap = self.overlap
         lines.append(
             f"{f'mean {METRICS[overlap.measure].label}':>28} {with_interval(overlap.observed)}, "
-            f"{format_number(overlap.chance)} between sources, {p_equals(overlap.p_value)}"
+            f"{format_compared(overlap.chance, overlap.observed)} between sources, {p_equals(overlap.p_value)}"
         )
         return "\n".join([*lines, self.pairwise.summary()] if self.pairwise else lines)
 

@@ -22,7 +22,7 @@ from attnxai.report.style import (
     thin_ticks,
 )
 from attnxai.report.wording import capitalised, label_of_map, mean_word
-from attnxai.statistics.formats import format_number, p_equals
+from attnxai.statistics.formats import format_compared, p_equals
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
@@ -141,9 +141,12 @@ def _in_words(result: AgreementResult, metrics: Sequence[str]) -> str:
         for estimate in shown_estimates([result], metric):
             test = estimate.test
             if test is not None:
-                low, high = (format_number(end, 2) for end in test.range())
+                observed, low, high = (
+                    format_compared(number, estimate.interval)
+                    for number in (test.observed, *test.range())
+                )
                 values.append(
-                    f"{estimate.explanation} {format_number(test.observed, 2)} against {low} to {high}, "
+                    f"{label_of_map(estimate.explanation)} {observed} against {low} to {high}, "
                     f"{p_equals(test.p_value)}"
                 )
         parts.append(f"{METRICS[metric].label}: {'; '.join(values) or 'no test'}.")

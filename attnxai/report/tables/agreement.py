@@ -16,7 +16,7 @@ from attnxai.report.tables.table import (
     text_column,
     weighted_heading,
 )
-from attnxai.statistics.formats import format_number, p_equals, with_interval
+from attnxai.statistics.formats import format_compared, p_equals, with_interval
 
 if TYPE_CHECKING:
     from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement
@@ -79,7 +79,7 @@ def annotators_table(agreement: AnnotatorAgreement, *, digits: int | None = None
         title="Inter-annotator agreement about each source",
         note=(
             f"Mean {METRICS[overlap.measure].label} of the regions of two annotators: "
-            f"{with_interval(overlap.observed)}, against {format_number(overlap.chance, 2)} for regions of different "
+            f"{with_interval(overlap.observed)}, against {format_compared(overlap.chance, overlap.observed)} for regions of different "
             f"sources ({p_equals(overlap.p_value)})."
         ),
     )

@@ -179,7 +179,7 @@ def test_export_of_a_test():
     assert (record["statistic"], record["alternative"]) == ("slope", "two-sided")
     assert test.to_frame()["p_value"][0] == test.p_value
     assert test.summary() == (
-        "slope 1.25 over 3 conditions and 2 repeats, 0 without a trend [-1.25, 1.25], two-sided, "
+        "slope 1.2 over 3 conditions and 2 repeats, 0.0 without a trend [−1.2, 1.2], two-sided, "
         "p = 0.056 (36 permutations, all)"
     )
     read = read_table(test.to_latex(caption="Trend"))
