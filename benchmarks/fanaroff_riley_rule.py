@@ -27,8 +27,8 @@ from attnxai.data.mirabest import read_mirabest
 from attnxai.report.documentation import with_part
 from attnxai.report.style import new_figure, paper_style, write_figure
 from attnxai.report.tables.text import markdown_rows
-from attnxai.statistics.exact import wilson_ends
-from attnxai.statistics.formats import format_number, format_share
+from attnxai.statistics.exact import share_interval, wilson_ends
+from attnxai.statistics.formats import format_number, shares_with_intervals
 
 CLASSES = ("FR I", "FR II")
 RADII_ARCSEC = (30.0, 45.0, 60.0, 75.0, 90.0)
@@ -61,8 +61,7 @@ def share(n: int, n_all: int) -> str:
     """A count as a share with Wilson's interval, and of how many."""
     if not n_all:
         return ""
-    low, high = (format_share(float(end)).removesuffix(" %") for end in wilson_ends(n, n_all))
-    return f"{format_share(n / n_all)} [{low}, {high}] of {n_all}"
+    return f"{shares_with_intervals([share_interval(n, n_all)])[0]} of {n_all}"
 
 
 def right_of(pairs: Pairs, class_of: _ClassOf = stated) -> str:

@@ -97,7 +97,7 @@ def rounded(value: float, decimals: int) -> str:
     return text if text.strip("-0.") else text.removeprefix("-")
 
 
-def format_number(value: float | None, decimals: int = 3, *, signed: bool = False) -> str:
+def format_number(value: float | None, decimals: int = 2, *, signed: bool = False) -> str:
     """A number for readers, with a plus before what is above 0 if ``signed``; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return MISSING

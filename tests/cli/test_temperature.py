@@ -84,7 +84,8 @@ def test_a_model_is_calibrated(place):
     assert f"Calibrating tiny on {len(labels)} of its validation images of MiraBest" in text
     assert f"before (T = 1.00) after (T = {fit.temperature:.2f})" in text
     assert f"log loss {log_loss(scores, labels):.1f}" in text
-    assert f"{fit.log_loss_cross_validated:.4f}" in text
+    assert f"all others: {fit.log_loss_cross_validated:.2f}, against" in text
+    assert f"standard error {fit.gain_error:.2f})" in text
     right = np.trace(confusion_matrix(scores, labels)) / len(labels)
     (row,) = [line for line in done.stdout.splitlines() if line.strip().startswith("accuracy")]
     assert row.count(f" {right:.2f} [") == 2

@@ -22,7 +22,7 @@ from attnxai.report.figures.sources import draw_sources
 from attnxai.report.marks import Outline, drawn_labels
 from attnxai.report.shown_maps import extreme_sources, shown_explanation
 from attnxai.report.style import MM, ONE_COLUMN, TWO_COLUMNS, new_figure, paper_style
-from attnxai.statistics.formats import p_equals
+from attnxai.statistics.formats import format_value, p_equals
 from tests.builders import made_up
 from tests.report.verdicts import planted
 
@@ -240,9 +240,9 @@ def test_alternative_texts_hold_the_numbers(two, kept, tmp_path):
     assert text.count(f"noise ceiling {ceiling.lower.value:.2f} to {ceiling.upper.value:.2f}") == 1
     assert text.count("centre bias") == 1
     nulls = draw_nulls(two[0], tmp_path).alternative
-    test = two[0].estimate("gate1", "auc").test
-    assert f"AUC: gate1 {test.observed:.2f} against" in nulls
-    assert p_equals(test.p_value) in nulls
+    estimate = two[0].estimate("gate1", "auc")
+    assert f"AUC: Gate 1 {format_value(estimate.interval)} against" in nulls
+    assert p_equals(estimate.test.p_value) in nulls
 
 
 def test_every_metric_has_an_axis_of_its_own(kept, tmp_path):

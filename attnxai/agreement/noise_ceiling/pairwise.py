@@ -123,9 +123,9 @@ def pairwise_agreement(
     >>> mask = np.array([[[1, 1, 0]], [[1, 0, 0]], [[0, 0, 1]]], bool)[:, None]
     >>> found = pairwise_agreement(["ann", "bob", "eve"], mask * 1.0, mask, np.ones((3, 1), bool))
     >>> print(found.summary())
-    ann and eve: mean IoU 0.000, similarity 0.000 over 1 source
-    bob and eve: mean IoU 0.000, similarity 0.000 over 1 source
-    ann and bob: mean IoU 0.500, similarity 0.500 over 1 source
+    ann and eve: mean IoU 0.00, similarity 0.00 over 1 source
+    bob and eve: mean IoU 0.00, similarity 0.00 over 1 source
+    ann and bob: mean IoU 0.50, similarity 0.50 over 1 source
     """
     n = len(annotators)
     if mask.shape != density.shape or mask.shape[:2] != present.shape or len(mask) != n:

@@ -12,6 +12,7 @@ from attnxai.metrics import METRICS
 from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.figures.text import FigureText
 from attnxai.report.marks import draw_legend
+from attnxai.report.rounding import source_decimals
 from attnxai.report.sentences.say import say
 from attnxai.report.shown_maps import extreme_sources, shown_explanation
 from attnxai.report.sky_view import SkyView
@@ -48,6 +49,7 @@ def draw_sources(
     metric = result.metrics[0]
     explanation = shown_explanation(result)
     chosen = extreme_sources(result, explanation, metric)
+    decimals = source_decimals([result], metric)
     panels = {
         source: SourcePanel.of(source, explanation, pairs, maps, annotations, images)
         for source in chosen.values()
@@ -65,7 +67,7 @@ def draw_sources(
             class_name = result.classes[result.sources.index(source)]
             axes[0, column].set_title(
                 f"{rank}\n{source}\n{class_name or 'class unknown'}, "
-                f"{METRICS[metric].label} {format_number(value, 2)}"
+                f"{METRICS[metric].label} {format_number(value, decimals)}"
             )
         figure.colorbar(
             drawn, ax=axes[1].tolist(), shrink=0.85, label=f"map ({map_in_sentence(explanation)})"

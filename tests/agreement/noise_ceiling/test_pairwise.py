@@ -80,7 +80,7 @@ def test_names_are_printed_safely():
     density, mask, present = drawn()
     found = pairwise_agreement(("a\x1b[2Jnn", "bob", "eve"), density, mask, present)
     assert "\x1b" not in found.summary()
-    assert "a?[2Jnn and bob: mean IoU 0.333" in found.summary()
+    assert "a?[2Jnn and bob: mean IoU 0.33" in found.summary()
 
 
 def test_arrays_that_do_not_fit_are_refused():
