@@ -30,9 +30,8 @@ from attnxai.statistics.interval import Interval
 METRIC = "nss"
 CLASSES = ("FR I", "FR II")
 _OF_NULLS = """\
-With `--null symmetries --null shift` the report also says whether each null is calibrated on these data: the share of
-data sets, whose maps are paired with annotations of other sources of their class, with p at most 0.05, which should be
-5 %:"""
+With `--null symmetries --null shift` the report also says how often each test is significant at 5 % with the pairing
+broken within class"""
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -125,29 +124,31 @@ def models_markdown(summary: Mapping[str, Any]) -> str:
     """The headline of several models, their differences, and how often nulls reject broken pairings."""
     headline = f"> {summary['verdict']['headline']}"
     differences = "\n".join(f"- {sentence}" for sentence in summary["verdict"]["contrasts"])
-    return "\n\n".join([headline, differences, _OF_NULLS, nulls_table(summary["models"])])
+    return "\n\n".join([headline, differences, nulls_markdown(summary["models"])])
 
 
-def nulls_table(models: Sequence[Mapping[str, Any]]) -> str:
-    """How often each null rejects when the pairing is broken, map by map."""
-    rows = []
-    heads: list[str] = []
+def nulls_markdown(models: Sequence[Mapping[str, Any]]) -> str:
+    """How often each null rejects when the pairing is broken, lowest to highest over the maps."""
+    shares: dict[str, list[float]] = {}
+    n_maps = 0
     for model in models:
         for record in model["results"]:
             key = (record["metric"], record["group"], record["class"])
             if record["is_baseline"] or key != (METRIC, model["verdict"]["group"], "all"):
                 continue
-            heads = ["Map", f"permutation, pooled ({N_PERMUTATION_PAIRINGS} data sets)"]
-            row = [
-                f"{model['name']}, {record['explanation']}",
-                format_share(record["pooled_rejections_pairing_broken"]),
-            ]
+            n_maps += 1
+            head = f"permutation, pooled ({N_PERMUTATION_PAIRINGS} data sets)"
+            shares.setdefault(head, []).append(record["pooled_rejections_pairing_broken"])
             for further in record["further"]:
-                label = NULLS[further["null"]]().label
-                heads.append(f"{label} ({further['n_pairings']} data sets)")
-                row.append(format_share(further["rejections_pairing_broken"]))
-            rows.append(row)
-    return markdown_rows([heads, *rows])
+                head = f"{NULLS[further['null']]().label} ({further['n_pairings']} data sets)"
+                shares.setdefault(head, []).append(further["rejections_pairing_broken"])
+    found = "\n".join(f"- {head}: {_range(of_maps)}" for head, of_maps in shares.items())
+    return f"{_OF_NULLS}, lowest to highest of {n_maps} maps:\n\n{found}"
+
+
+def _range(shares: Sequence[float]) -> str:
+    low, high = format_share(min(shares)), format_share(max(shares))
+    return high if low == high else f"{low.removesuffix(' %')} to {high}"
 
 
 def results_markdown(d8: Path, cnn: Path, both: Path) -> str:

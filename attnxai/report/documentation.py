@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.data.csv_table import write_frame
 from attnxai.errors import OptionError
 from attnxai.metrics import DEFAULT_METRICS, METRICS
@@ -38,7 +39,6 @@ from attnxai.validation.coverage import Distribution
 from attnxai.validation.folder import RESULTS_NAME
 from attnxai.validation.plan import Part, ValidationPlan
 from attnxai.validation.rates import (
-    SOURCES,
     CoverageRate,
     FalsePositiveRate,
     PowerEstimate,
@@ -243,8 +243,10 @@ def generated_parts(docs: Path) -> dict[str, dict[str, str]]:
     }
 
 
+_DEFAULTS = (CrossedMethod.COMPONENTS, IntervalKind.STUDENTIZED)
+"""Intervals over sources and annotators, and over sources alone, whose coverage with several annotators is shown."""
 _BETWEEN = 50
-"""Sources of which the page shows no coverage over several annotators: it lies between those of fewer and more."""
+"""Sources of which the page shows no such coverage: it lies between those of fewer and more."""
 
 
 def _validation_tables(rates: ValidationResult) -> dict[str, str]:
@@ -263,10 +265,7 @@ def _validation_tables(rates: ValidationResult) -> dict[str, str]:
         rate
         for rate in rates.coverage
         if not rate.distribution.crossed
-        or (
-            rate.n_sources != _BETWEEN
-            and (rate.over != SOURCES or rate.method == IntervalKind.STUDENTIZED)
-        )
+        or (rate.n_sources != _BETWEEN and rate.method in _DEFAULTS)
     )
     return {
         "false-positives": _noted(false_positive_tables(met)[0]),
