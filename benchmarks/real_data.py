@@ -64,7 +64,7 @@ def model_markdown(summary: Mapping[str, Any]) -> str:
     )
     baselines = [name for name in names if name.startswith("brightness")]
     best = max(baselines, key=lambda name: records[name, "all"]["value"])
-    head = ["Map", "NSS", "permuted within class", "p", "adjusted", *CLASSES, f"minus {best}"]
+    head = ["Map", "NSS", "permuted within class", "adjusted p", *CLASSES, f"minus {best}"]
     own = [interval_of(records[name, "all"]) for name in names]
     decimals = decimals_together(own)
     nulls = [records[name, "all"]["null_mean_within_strata"] for name in names]
@@ -72,10 +72,10 @@ def model_markdown(summary: Mapping[str, Any]) -> str:
         names,
         [with_interval(i, decimals=n) for i, n in zip(own, decimals, strict=True)],
         ["" if x is None else format_number(x, n) for x, n in zip(nulls, decimals, strict=True)],
-        *(
-            ["" if (p := records[name, "all"][key]) is None else format_p(p) for name in names]
-            for key in ("p_within_strata", "p_adjusted")
-        ),
+        [
+            "" if (p := records[name, "all"]["p_adjusted"]) is None else format_p(p)
+            for name in names
+        ],
         *(column([records.get((name, class_name)) for name in names]) for class_name in CLASSES),
         column([records[name, "all"]["difference"].get(best) for name in names]),
         column([partial.get(name) for name in names]),

@@ -84,6 +84,14 @@ def names_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@pytest.mark.parametrize("path", PAGES, ids=names_of)
+def test_no_line_is_taken_for_a_comment(path: Path) -> None:
+    """MyST leaves out lines that begin with a per cent sign, such as the second half of "84 %"."""
+    assert not re.findall(
+        r"^[ \t]*%.*", without_code(path.read_text(encoding="utf-8")), re.MULTILINE
+    )
+
+
 # --- commands --------------------------------------------------------------------------------------
 
 
