@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import enum
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -54,6 +55,8 @@ class Annotation:
         What was drawn.
     label : Label
         What it marks.
+    label_from : str
+        What of a file of a drawing tool gave the label, such as ``text``, ``tag`` or ``color``; else empty.
     weight : float
         From 0 to 1.
     operation : Operation
@@ -89,6 +92,7 @@ class Annotation:
     annotator: str
     shape: Shape
     label: Label = Label.SOURCE
+    label_from: str = ""
     weight: float = 1.0
     operation: Operation = Operation.ADD
     group: str = ""
@@ -297,6 +301,10 @@ class AnnotationSet:
         n_lost = self.n_rows_used - found.n_rows_used
         left_out = {"a further look at the source": n_lost} if n_lost else {}
         return dataclasses.replace(found, left_out={**self.left_out, **left_out})
+
+    def origins_of_labels(self) -> dict[str, int]:
+        """Number of marks by what of their files gave the label; those of which it is not known are not counted."""
+        return dict(collections.Counter(a.label_from for a in self.annotations if a.label_from))
 
     def with_labels(self, labels: Collection[Label] | None) -> AnnotationSet:
         """Annotations with these labels only, the others counted as left out; all when None.

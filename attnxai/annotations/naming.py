@@ -110,20 +110,24 @@ class Naming:
 
         What the user states comes first, then words that are labels; a color is none by itself.
         """
-        for word in _all(words):
+        return self.label_and_kind(words)[0]
+
+    def label_and_kind(self, words: Mapping[str, Sequence[str]]) -> tuple[Label | None, str]:
+        """The label by :meth:`label`, and the kind of the word that stands for it."""
+        for kind, word in _all(words):
             if (found := self.labels.get(folded(word))) is not None:
-                return Label(found)
-        for word in _all({kind: of for kind, of in words.items() if kind != COLOUR}):
-            if (found := label_of_word(word)) is not None:
-                return found
-        return None
+                return Label(found), kind
+        for kind, word in _all(words):
+            if kind != COLOUR and (found := label_of_word(word)) is not None:
+                return found, kind
+        return None, ""
 
     def annotator(self, words: Mapping[str, Sequence[str]], stated: str = "") -> str:
         """Annotator of a mark with these words; ``stated`` is what its format calls one. Empty if there is none."""
         if self.annotator_from and self.annotator_from not in (FILE, FOLDER):
             found = next(iter(words.get(self.annotator_from, ())), "").strip()
             return self.renamed(found)
-        for word in _all(words):
+        for _, word in _all(words):
             if folded(word) in self.annotators:
                 return self.annotators[folded(word)]
         return self.renamed(stated) if not self.annotator_from else ""
@@ -133,8 +137,8 @@ class Naming:
         return self.annotators.get(folded(annotator), annotator)
 
 
-def _all(words: Mapping[str, Sequence[str]]) -> Iterable[str]:
-    return (word for of_kind in words.values() for word in of_kind)
+def _all(words: Mapping[str, Sequence[str]]) -> Iterable[tuple[str, str]]:
+    return ((kind, word) for kind, of_kind in words.items() for word in of_kind)
 
 
 def parse_mapping(pairs: Sequence[str], option: str) -> dict[str, str]:

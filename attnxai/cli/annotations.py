@@ -90,6 +90,8 @@ def summary(
             if frame[name].any()
         ]
         console.print(render_terminal(Table(columns=tuple(columns))))
+        for kind, n in found.origins_of_labels().items():
+            console.print(f"Labels from {printable(kind)}: {counted(n, 'mark')}", soft_wrap=True)
         for reason, n in found.left_out.items():
             console.print(f"Left out: {counted(n, 'row')}, {reason}", soft_wrap=True)
         spelled = [spelling.sentence() for spelling in spellings_of(found.annotators)]

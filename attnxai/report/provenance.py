@@ -88,6 +88,7 @@ def describe(
             "simulated": annotations.simulated,
             "annotators": list(annotations.annotators),
             "made_by_rule": list(annotations.rule_annotators),
+            "labels_from": annotations.origins_of_labels(),
             "n_rows_read": annotations.n_rows,
             "n_rows_used": annotations.n_rows_used,
             "left_out": dict(annotations.left_out),

@@ -127,7 +127,7 @@ class MarkList:
             return
         words = {kind: [w for w in of if w.strip()] for kind, of in (words or {}).items()}
         self._kinds_of_words.update(kind for kind, of in words.items() if of)
-        label = self.file.naming.label(words)
+        label, label_from = self.file.naming.label_and_kind(words)
         if label is None:
             self._without_label.add(line)
             spoken = [w for kind, of in words.items() if kind != COLOUR for w in of]
@@ -135,6 +135,7 @@ class MarkList:
             self._unknown_words.update(spoken[:1])
         kept = {kind: "; ".join(of) for kind, of in words.items() if of}
         fields = {
+            "label_from": label_from,
             "weight": weight,
             "operation": operation,
             "group": group,

@@ -235,6 +235,15 @@ def test_without_parentheses_and_with_old_points(read: Read) -> None:
     assert [a.shape.x for a in found.annotations] == [12, 2, 4, 6]
 
 
+def test_where_labels_come_from_is_kept(read: Read) -> None:
+    text = "image\ncircle(5,5,2) # text={lobe}\ncircle(9,9,2) # color=red\ncircle(12,9,2)"
+    found = read(text, naming=Naming(labels={"red": "core"}))
+    assert [(str(a.label), a.label_from) for a in found.annotations] == [
+        ("lobe", "text"), ("core", "color"), ("other", ""),
+    ]  # fmt: skip
+    assert found.origins_of_labels() == {"text": 1, "color": 1}
+
+
 def test_words_of_the_user(read: Read) -> None:
     naming = Naming(annotator_from="tag", labels={"red": "core"})
     text = "image\ncircle(5,5,2) # tag={Ann} color=red\ncircle(9,9,2) # tag={Bob}"
