@@ -73,7 +73,8 @@ def right_of(pairs: Pairs, class_of: _ClassOf = stated) -> str:
 
 def confusion(pairs: Pairs) -> str:
     """Labels against what the rule says."""
-    head = ["MiraBest", "Sources", *CLASSES, *(f"none: {reason}" for reason in Undecided)]
+    reasons = [reason for reason in Undecided if any(f.reason == reason for _, f in pairs)]
+    head = ["MiraBest", "Sources", *CLASSES, *(f"none: {reason}" for reason in reasons)]
     rows = []
     for label in (*CLASSES, "hybrid"):
         for confident, word in ((True, "confident"), (False, "uncertain")):
@@ -82,7 +83,7 @@ def confusion(pairs: Pairs) -> str:
                 for image, found in pairs
                 if image.class_name == label and is_confident(image) == confident
             )
-            counts = [said[name] for name in (*CLASSES, *Undecided)]
+            counts = [said[name] for name in (*CLASSES, *reasons)]
             rows.append([f"{label}, {word}", *map(str, (said.total(), *counts))])
     return markdown_rows([head, *rows])
 

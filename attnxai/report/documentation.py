@@ -243,10 +243,12 @@ def generated_parts(docs: Path) -> dict[str, dict[str, str]]:
     }
 
 
+_SHOWN_SOURCES = (10, 50, 150)
+"""Sources for which the page shows false positive rates; those of others lie between."""
+_SHOWN_CROSSED, _SHOWN_SINGLE = (20, 100), (8, 20, 50)
+"""The same of coverage, with several annotators and with one value for each source."""
 _DEFAULTS = (CrossedMethod.COMPONENTS, IntervalKind.STUDENTIZED)
 """Intervals over sources and annotators, and over sources alone, whose coverage with several annotators is shown."""
-_BETWEEN = 50
-"""Sources of which the page shows no such coverage: it lies between those of fewer and more."""
 
 
 def _validation_tables(rates: ValidationResult) -> dict[str, str]:
@@ -256,7 +258,9 @@ def _validation_tables(rates: ValidationResult) -> dict[str, str]:
         found = (
             rate
             for rate in rates.false_positives
-            if rate.assumptions_met is met and rate.level in levels
+            if rate.assumptions_met is met
+            and rate.level in levels
+            and rate.n_sources in _SHOWN_SOURCES
         )
         return dataclasses.replace(rates, false_positives=tuple(found))
 
@@ -264,8 +268,11 @@ def _validation_tables(rates: ValidationResult) -> dict[str, str]:
     shown = tuple(
         rate
         for rate in rates.coverage
-        if not rate.distribution.crossed
-        or (rate.n_sources != _BETWEEN and rate.method in _DEFAULTS)
+        if (
+            rate.n_sources in _SHOWN_CROSSED and rate.method in _DEFAULTS
+            if rate.distribution.crossed
+            else rate.n_sources in _SHOWN_SINGLE
+        )
     )
     return {
         "false-positives": _noted(false_positive_tables(met)[0]),

@@ -130,8 +130,8 @@ def test_the_page_has_a_row_for_every_null_in_every_scenario():
     rows = [tuple(re.split(r" *\| *", line)[1:3]) for line in text.splitlines() if "|" in line]
     found = [row for row in rows if row[0] in {str(null) for null in NullKind}]
     assert sorted(found) == sorted({(str(rate.null), str(rate.scenario)) for rate in rates})
-    # where assumptions are not met every rate at 5 % is marked
-    unmet = [rate for rate in rates if not rate.assumptions_met and rate.metric == "nss"]
+    # where assumptions are not met every rate at 5 % is marked, of 10, 50 and 150 sources
+    unmet = [r for r in rates if not r.assumptions_met and r.metric == "nss" and r.n_sources != 20]
     assert parts["assumptions-not-met"].count("**") == 2 * len(unmet) / 3
 
 
