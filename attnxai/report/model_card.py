@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.models.cards import ACCURACY, P_IF_CALIBRATED, SYMMETRY_ERRORS, TEST, VALIDATION
@@ -12,6 +12,8 @@ from attnxai.report.tables.table import Table, count_column, text_column
 from attnxai.report.tables.text import markdown_text, render_markdown, render_terminal
 from attnxai.statistics.exact import share_interval
 from attnxai.statistics.formats import (
+    all_with_intervals,
+    decimals_of,
     format_compared,
     format_p,
     in_percent,
@@ -49,13 +51,19 @@ def metrics_table(card: ModelCard) -> Table | None:
     metrics = list(next(iter(card.parts.values())).values)
     names = ["images", *(f"images of class {name}" for name in card.class_names), *metrics]
     columns = [text_column(card.measured_on, names)]
-    for name, part in card.parts.items():
+    rows = [_texts(metric, list(card.parts.values())) for metric in metrics]
+    for (name, part), *numbers in zip(card.parts.items(), *rows, strict=True):
         counts = [part.n_images, *(part.n_by_class.get(label, 0) for label in card.class_names)]
-        numbers = [
-            metric_text(metric, part.values[metric], _compared(metric, part)) for metric in metrics
-        ]
         columns.append(text_column(name, [*map(str, counts), *numbers], to_the_right=True))
     return Table(columns=tuple(columns))
+
+
+def _texts(metric: str, parts: Sequence[PartMetrics]) -> list[str]:
+    """A metric of every part, with the decimals that these have together."""
+    values = [part.values[metric] for part in parts]
+    if metric not in SYMMETRY_ERRORS and any(decimals_of(value) is not None for value in values):
+        return all_with_intervals(values)
+    return [metric_text(metric, part.values[metric], _compared(metric, part)) for part in parts]
 
 
 def metric_text(metric: str, interval: Interval, compared: Interval | None = None) -> str:

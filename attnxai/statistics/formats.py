@@ -139,7 +139,10 @@ def with_interval(
     interval: Interval, otherwise: int = 2, *, decimals: int | None = None, signed: bool = False
 ) -> str:
     """A value and the ends of its interval, where it has one."""
-    value = format_value(interval, otherwise, decimals=decimals, signed=signed)
+    if decimals is None:
+        decimals = decimals_of(interval)
+    decimals = otherwise if decimals is None else decimals
+    value = format_value(interval, decimals=decimals, signed=signed)
     if not interval.known:
         return value
     return f"{value} {format_interval(interval, decimals=decimals, signed=signed)}"

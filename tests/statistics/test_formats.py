@@ -52,7 +52,7 @@ def test_a_value_and_its_ends_have_the_same_decimals():
     assert with_interval(interval(-1234.56, -1434.5, -1034.5)) == "−1,235 [−1,434, −1,034]"
     assert format_interval(interval(0.5)) == "no interval"
     assert with_interval(interval(0.51234), 3) == "0.512"
-    assert with_interval(interval(0.5, 0.5, 0.5), 1) == "0.5 [0.50, 0.50]"
+    assert with_interval(interval(0.5, 0.5, 0.5), 1) == "0.5 [0.5, 0.5]"
     assert format_value(interval(0.5, -0.5, 1.5), signed=True) == "+0.5"
     assert format_interval(interval(0.5, -0.5, 1.5), signed=True) == "[−0.5, +1.5]"
 
