@@ -123,10 +123,10 @@ SOURCE_PANELS = """
   location.hash = bodies[5].id;
   window.dispatchEvent(new Event("hashchange"));
   log.push(opened());
-  let saved = "";
-  URL.createObjectURL = blob => { blob.text().then(text => { saved = text; }); return "#"; };
+  let text = null;
+  URL.createObjectURL = blob => { text = blob.text(); return "#"; };
   document.getElementById("save").click();
-  await new Promise(done => setTimeout(done, 50));
+  const saved = await text;
   log.push(saved.split("\\n").slice(0, 2), saved.split("\\n").length);
 """
 """Open panels, switch their map, step by keys and buttons, follow an address, and save the table."""

@@ -100,7 +100,7 @@ def annotate(browser, tmp_path):
         size = {"viewport": {"width": 1100, "height": 800}, "offline": True}
         contexts.append(browser.new_context(**size | (context or {})))
         page = contexts[-1].new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)  # a machine may be busy
         watch(page, file)
         if script:
             page.add_init_script(script)
