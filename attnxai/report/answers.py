@@ -34,6 +34,7 @@ from attnxai.report.findings import (
     one_sided_p,
     side_of_chance,
     smallest_adjusted,
+    smallest_words,
     speaks_for_agreement,
     why_no_interval,
 )
@@ -154,6 +155,7 @@ def _own(estimate: Estimate, test: NullTest, sources: str, adjusted: str) -> str
         permuted=permuted,
         sources=sources,
         p=test.p_value,
+        smallest=smallest_words(test.p_value, test.smallest_p),
         adjusted=adjusted,
         tested=say(
             "own.tested.all" if test.n_tested == test.n_sources else "own.tested.some",

@@ -10,7 +10,7 @@ from attnxai.audit.evidence_location_result import format_level
 from attnxai.data.wording import listed
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import Table, text_table
-from attnxai.report.wording import capitalised, name_of_map
+from attnxai.report.wording import capitalised, label_of_map, name_of_map
 from attnxai.statistics.formats import (
     MISSING,
     all_with_intervals,
@@ -161,7 +161,7 @@ def locations_table(locations: Sequence[EvidenceLocation]) -> Table:
     names = {"Model": [found.model_name for found, _ in rows]} if len(locations) > 1 else {}
     classes = list(dict.fromkeys(name for found in locations for name in found.classes)) or ["all"]
     names |= {
-        "Map": [one.name for _, one in rows],
+        "Map": [label_of_map(one.name) for _, one in rows],
         "Audit": [audit_badge(one) for _, one in rows],
     }
     cells: dict[str, list[str]] = {}

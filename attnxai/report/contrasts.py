@@ -11,7 +11,7 @@ import numpy as np
 from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
-from attnxai.nulls.p_values import RELATIVE_TIE
+from attnxai.report.findings import smallest_words
 from attnxai.report.sentences.say import say
 from attnxai.report.style import CHANCE_COLOUR, MODEL_COLOUR, draw_mean, new_axes
 from attnxai.report.tables.table import (
@@ -26,6 +26,7 @@ from attnxai.report.tables.table import (
 from attnxai.report.wording import (
     capitalised,
     group_phrase,
+    label_of_map,
     map_in_sentence,
     n_words,
     weighted_label,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.contrast import Contrast, ModelContrasts
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.statistics.interval import Interval
+
+MOST_SENTENCES = 8
+"""Differences with a sentence of their own; of more only the largest have one."""
 
 CORRECTION_WORDS = {
     Correction.HOLM: "Holm",
@@ -57,7 +61,7 @@ def result_contrasts_table(result: ResultContrasts, *, digits: int | None = None
     names = [(first, second) for _, first, second in result.keys]
     columns = _columns(result.contrasts.contrasts, names, result.contrasts.correction, digits)
     if len(result.maps) > 1:
-        columns.insert(0, text_column("Map", [name for name, _, _ in result.keys]))
+        columns.insert(0, text_column("Map", [label_of_map(name) for name, _, _ in result.keys]))
     n_pairs = len(result.keys) // len(result.maps)
     rules = range(n_pairs, len(result.keys), n_pairs) if n_pairs > 1 else ()
     return Table(columns=tuple(columns), rules=tuple(rules))
@@ -98,7 +102,8 @@ def plot_result_contrasts(result: ResultContrasts, *, ax: Any = None) -> Any:
     """Draw the differences of results, map by map; see :func:`plot_contrasts`."""
     several = len(result.maps) > 1
     names = [
-        f"{f'{name}: ' if several else ''}{first} − {second}" for name, first, second in result.keys
+        f"{f'{label_of_map(name)}: ' if several else ''}{first} − {second}"
+        for name, first, second in result.keys
     ]
     ax = plot_contrasts(result.contrasts.contrasts, names, ax=ax)
     label = METRICS[result.metric].label if result.metric in METRICS else result.metric
@@ -162,8 +167,10 @@ def _decisive_p(contrast: Contrast) -> float:
 
 
 def difference_sentences(contrasts: ResultContrasts) -> list[str]:
-    """What is shown first, a sentence each; one more for all that is not."""
+    """What is shown first, a sentence each of the largest differences; one more for all that is not."""
     everything = contrasts.contrasts.contrasts
+    found = [contrast for contrast in everything if contrast.found]
+    said = sorted(found, key=lambda contrast: -abs(contrast.interval.value))[:MOST_SENTENCES]
     label = METRICS[contrasts.metric].label
     metric = capitalised(weighted_label(label, (c.interval for c in everything)))
     n = len(contrasts.keys)
@@ -171,7 +178,7 @@ def difference_sentences(contrasts: ResultContrasts) -> list[str]:
     for (name, first, second), contrast in zip(
         contrasts.keys, contrasts.contrasts.contrasts, strict=True
     ):
-        if not contrast.found:
+        if contrast not in said:
             continue
         higher, lower = (first, second) if contrast.interval.value > 0 else (second, first)
         sentences.append(
@@ -186,9 +193,20 @@ def difference_sentences(contrasts: ResultContrasts) -> list[str]:
                 n=n,
             )
         )
-    n_open = n - len(sentences)
+    if len(found) > len(said):
+        sentences.append(say("models.difference.more", n=len(found) - len(said)))
+    n_open = n - len(found)
     if n_open:
         sentences.append(say("models.difference.open", n_open=n_open, n=n, metric=label))
+    if n > 1 and n_open < n:
+        others = any(contrast.p_others_adjusted is not None for contrast in everything)
+        sentences.append(
+            say(
+                "models.difference.over",
+                n=n,
+                others=say("models.difference.over.others") if others else "",
+            )
+        )
     sentences += _that_hang_on_the_flips(contrasts)
     compared = n_words(contrast.interval for contrast in contrasts.contrasts.contrasts)
     group = group_phrase(contrasts.group, 1 if compared == "1" else 2)
@@ -239,15 +257,10 @@ def _upwards(interval: Interval) -> Interval:
     )
 
 
-def is_smallest(p_value: float, contrast: Contrast) -> bool:
-    """Whether a p-value of the sign flips is the smallest attainable one."""
-    return p_value <= contrast.smallest_p * (1 + RELATIVE_TIE)
-
-
 def _difference_p(contrast: Contrast) -> str:
     several = contrast.p_others_adjusted is not None
     p_value = contrast.p_adjusted if several else contrast.p_value
-    smallest = say("models.difference.smallest") if is_smallest(p_value, contrast) else ""
+    smallest = smallest_words(p_value, contrast.smallest_p)
     if contrast.p_others_adjusted is None:
         return say(
             "models.difference.p",
@@ -258,6 +271,6 @@ def _difference_p(contrast: Contrast) -> str:
     return say(
         "models.difference.p_others",
         p=p_value,
-        smallest=smallest,
+        smallest=smallest and f"{smallest},",
         p_others=format_p(contrast.p_others_adjusted),
     )

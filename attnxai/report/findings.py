@@ -14,7 +14,8 @@ from attnxai.agreement.results import ALL
 from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, EMISSION
 from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
-from attnxai.nulls.p_values import p_values_of
+from attnxai.nulls.p_values import RELATIVE_TIE, p_values_of
+from attnxai.report.sentences.say import say
 from attnxai.statistics.exact import monte_carlo_ends
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
@@ -78,6 +79,17 @@ def smallest_adjusted(estimate: Estimate) -> float:
         return 1.0
     factor = estimate.n_family if estimate.correction is Correction.HOLM else 1
     return min(test.smallest_p * factor, 1.0)
+
+
+def smallest_words(p_value: float, smallest: float) -> str:
+    """That a p-value is the smallest attainable one, to follow it; empty where it is not."""
+    return say("p.smallest") if p_value <= smallest * (1 + RELATIVE_TIE) else ""
+
+
+def draws_words(tested: Sequence[Estimate]) -> str:
+    """With how many random permutations the smallest p-value is attained; empty where all were made."""
+    drawn = [e.test.n_draws for e in tested if e.test and not e.test.exhaustive]
+    return say("page.smallest.draws", n=max(drawn)) if drawn else ""
 
 
 def speaks_for_agreement(test: NullTest) -> bool:

@@ -22,6 +22,8 @@ from attnxai.report.findings import (
     compared_with,
     finding_of,
     is_comparable,
+    smallest_adjusted,
+    smallest_words,
     why_no_interval,
 )
 from attnxai.report.rounding import value_decimals
@@ -63,7 +65,7 @@ def _found(result: AgreementResult, annotations: str) -> list[str]:
     estimates = estimates_of(result)
     findings = [finding_of(estimate) for estimate in estimates]
     if all(finding is Finding.INCONCLUSIVE for finding in findings):
-        return [_no_conclusion(result, estimates, annotations)]
+        return [no_conclusion(result, result.model_name, annotations)]
     n = len(findings)
     named = {
         "model": result.model_name,
@@ -108,11 +110,18 @@ def evidence_words(result: AgreementResult) -> str:
     alike = [finding_of(other) for other in estimates_of(result)].count(finding)
     if alike > 1 and finding not in (Finding.NOT_SHOWN, Finding.INCONCLUSIVE):
         name = say("headline.evidence.clearest", map=name)
-    return numbers_of(result, estimate, name, decimals)
+    p_value = estimate.p_adjusted
+    smallest = "" if p_value is None else smallest_words(p_value, smallest_adjusted(estimate))
+    return numbers_of(result, estimate, name, decimals, smallest=smallest)
 
 
-def numbers_of(result: AgreementResult, estimate: Estimate, name: str, decimals: int) -> str:
-    """The numbers of a map, in brackets after its name; empty where it was not tested."""
+def numbers_of(
+    result: AgreementResult, estimate: Estimate, name: str, decimals: int, *, smallest: str = ""
+) -> str:
+    """The numbers of a map, in brackets after its name; empty where it was not tested.
+
+    ``smallest`` says, after the p-value, that it is the smallest attainable one.
+    """
     test, interval = estimate.test, estimate.interval
     if test is None or estimate.p_adjusted is None:
         return ""
@@ -123,6 +132,7 @@ def numbers_of(result: AgreementResult, estimate: Estimate, name: str, decimals:
         value=with_interval(interval, decimals=decimals),
         permuted=format_number(test.mean, decimals),
         p=estimate.p_adjusted,
+        smallest=smallest,
         adjusted=say("headline.evidence.adjusted") if estimate.n_family > 1 else "",
         n=n_words([interval]),
         group=group_phrase(result.verdict_group, interval.n_units),
@@ -239,9 +249,11 @@ def _opposite_classes(result: AgreementResult) -> list[str]:
     ]
 
 
-def _no_conclusion(result: AgreementResult, estimates: Sequence[Estimate], annotations: str) -> str:
+def no_conclusion(result: AgreementResult, model: str, annotations: str) -> str:
+    """Why nothing can be concluded on any map of a model, or of several that are alike in this."""
+    estimates = estimates_of(result)
     n_sources = max(estimate.interval.n_units for estimate in estimates)
-    named = {"model": result.model_name, "annotations": annotations}
+    named = {"model": model, "annotations": annotations}
     if n_sources == 0:
         return say("headline.undefined", metric=METRICS[result.metrics[0]].label, **named)
     untested = [estimate for estimate in estimates if estimate.test is None]

@@ -9,7 +9,7 @@ from attnxai.data.wording import listed
 from attnxai.nulls import Alternative
 from attnxai.report.contrasts import difference_summary
 from attnxai.report.findings import Finding, better_baselines, finding_of
-from attnxai.report.headline import estimates_of, numbers_of
+from attnxai.report.headline import estimates_of, no_conclusion, numbers_of
 from attnxai.report.rounding import value_decimals
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import capitalised, map_in_sentence
@@ -86,6 +86,9 @@ def _which(
     ]
     unknown = say("models.unknown", models=open_) if open_ else ""
     if not parts:
+        reasons = {no_conclusion(result, open_ or "", annotations) for result in results}
+        if len(reasons) == 1:
+            return reasons.pop()
         return say("models.all_unknown", models=open_, annotations=annotations)
     side = "less" if less else "agree"
     none = ordered[0][0] == "none"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
-from attnxai.report.annotators import value_lines
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import (
     Table,
@@ -24,8 +23,9 @@ from attnxai.statistics.formats import (
     decimals_together,
     format_number,
     format_p,
+    format_share,
     format_value,
-    p_equals,
+    with_interval,
 )
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
@@ -36,62 +36,48 @@ if TYPE_CHECKING:
 
 
 def labels_table(result: AgreementResult) -> Table | None:
-    """All marks together and the marks of each label, a column for each map; None for fewer than two labels.
+    """A row for each map with all marks together and with the marks of each label; None for fewer than two labels.
 
     Values are those of the first metric.
     """
     if not result.labels:
         return None
     metric = result.metrics[0]
-    n_all = int(result.verdict_sources().sum())
-    rows: list[tuple[int, dict[str, tuple[Estimate, Interval | None]]]] = [
-        (n_all, {e: (result.estimate(e, metric), None) for e in result.explanations})
+    rows: list[tuple[str, Estimate, Interval | None]] = [
+        (say("labels.all"), result.estimate(name, metric), None) for name in result.explanations
     ]
     rows += [
-        (
-            of_label.n_sources,
-            {
-                e.explanation: (e, of_label.all_marks[e.explanation, metric])
-                for e in of_maps(of_label, metric)
-            },
-        )
+        (of_label.label, estimate, of_label.all_marks[estimate.explanation, metric])
         for of_label in result.labels
+        for estimate in of_maps(of_label, metric)
     ]
-    intervals = [estimate.interval for _, found in rows for estimate, _ in found.values()]
-    places = iter(decimals_together(intervals))
-    cells = [
-        {name: _cell(estimate, every, n, next(places)) for name, (estimate, every) in found.items()}
-        for n, found in rows
-    ]
+    labels, estimates, every = zip(*rows, strict=True)
+    decimals = decimals_together([e.interval for e in estimates])
+    tested = list(zip(estimates, decimals, strict=True))
+    level = result.settings["level"]
     return text_table(
-        {"Marks": ["all", *(of_label.label for of_label in result.labels)]},
-        {"Sources": [str(n) for n, _ in rows]}
-        | {
-            label_of_map(name): [row.get(name, ("",)) for row in cells]
-            for name in result.explanations
+        {"Marks": labels, "Map": [label_of_map(e.explanation) for e in estimates]},
+        {
+            "Sources": [str(e.interval.n_units) for e in estimates],
+            f"{METRICS[metric].label} [{format_share(level)}]": [
+                with_interval(e.interval, decimals=n) for e, n in tested
+            ],
+            "Permuted": [format_number(e.test.mean if e.test else None, n) for e, n in tested],
+            "p": [format_p(e.test.p_value if e.test else None) for e in estimates],
+            "Adjusted p": [format_p(e.p_adjusted) for e in estimates],
+            "All marks": [
+                "" if one is None else format_number(one.value, n)
+                for one, n in zip(every, decimals, strict=True)
+            ],
         },
         title=f"Agreement of the maps of {result.model_name} with the marks of each label",
-        rules=(1,),
+        rules=tuple(i for i in range(1, len(rows)) if labels[i] != labels[i - 1]),
     )
 
 
 def of_maps(of_label: LabelAgreement, metric: str) -> list[Estimate]:
     """The estimates of the maps for a label by one metric."""
     return [e for e in of_label.estimates if e.metric == metric and not e.is_baseline]
-
-
-def _cell(estimate: Estimate, all_marks: Interval | None, n: int, decimals: int) -> tuple[str, ...]:
-    lines = list(value_lines(estimate.interval, decimals))
-    if estimate.interval.n_units != n:
-        lines.append(f"n = {estimate.interval.n_units}")
-    if estimate.test is not None:
-        null = format_number(estimate.test.mean, decimals)
-        lines += [f"null {null}", p_equals(estimate.test.p_value)]
-        if estimate.p_adjusted is not None:
-            lines.append(f"adjusted {format_p(estimate.p_adjusted)}")
-    if all_marks is not None:
-        lines.append(f"all marks {format_number(all_marks.value, decimals)}")
-    return tuple(lines)
 
 
 def short_labels_table(result: AgreementResult) -> Table | None:
@@ -133,7 +119,7 @@ def labels_latex_table(
     return Table(
         columns=(
             text_column("Marks", [of_label.label for of_label, _ in rows]),
-            text_column("Map", [e.explanation for _, e in rows]),
+            text_column("Map", [label_of_map(e.explanation) for _, e in rows]),
             values,
             number_column(
                 "Null mean", [e.test.mean if e.test else None for _, e in rows], values.decimals

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.csv_table import write_frame
 from attnxai.jobs.output_folder import OutputFolder, output_folder
+from attnxai.report.style import IN_ONE_COLUMN
 from attnxai.report.tables.text import render_html
 
 if TYPE_CHECKING:
@@ -111,8 +112,13 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters["table"] = _table
-    shown = {name: data_url((pictures / f"{name}.png").read_bytes()) for name in figures}
     every = {path.name for path in pictures.iterdir()}
+    names = [*figures, *(f"{name}{IN_ONE_COLUMN}" for name in figures)]
+    shown = {
+        name: data_url((pictures / f"{name}.png").read_bytes())
+        for name in names
+        if name in figures or f"{name}.png" in every
+    }
     return environment.get_template(template).render(
         figures=figures, pictures=shown, figure_names=every, **values
     )

@@ -12,8 +12,13 @@ from attnxai.agreement.results import ALL
 from attnxai.data.wording import first_of, listed
 from attnxai.metrics import METRICS
 from attnxai.report.audit import audit_badge
-from attnxai.report.contrasts import is_smallest
-from attnxai.report.findings import best_brightness, is_miscalibrated, smallest_adjusted
+from attnxai.report.findings import (
+    best_brightness,
+    draws_words,
+    is_miscalibrated,
+    smallest_adjusted,
+    smallest_words,
+)
 from attnxai.report.methods import correction_phrase
 from attnxai.report.rounding import value_decimals
 from attnxai.report.sentences.say import say
@@ -117,7 +122,7 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
     label = in_sentence(METRICS[metric].label)
     notes = [
         _note_on(e.interval for e in estimates),
-        _note_on_adjustment([e for e in estimates if e.test]),
+        _note_on_adjustment(parts[0].result, [e for e in estimates if e.test]),
         say(
             "page.minus_brightness",
             metric=label,
@@ -133,6 +138,8 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         for result, statement, _ in rows
     ]
     of_method = [(result.model_name, method_of_map(s.explanation)) for result, s, _ in rows]
+    if len(set(of_method)) == len(rows):  # no two maps of one method stand together
+        of_method = [(model, "") for model, _ in of_method]
     starts = [i for i in range(1, len(rows)) if of_method[i] != of_method[i - 1]]
     return text_table(
         names,
@@ -143,15 +150,18 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
     )
 
 
-def _note_on_adjustment(tested: Sequence[Estimate]) -> str:
-    """How the p-values of a family are adjusted, and the smallest that could have come out."""
+def _note_on_adjustment(result: AgreementResult, tested: Sequence[Estimate]) -> str:
+    """How the p-values of a family are adjusted, the smallest that could have come out, and whom they are about."""
     if not tested:
         return ""
     over = say("methods.over_maps", n=max(e.n_family for e in tested))
+    several = len(result.annotators) > 1 and not result.settings["consensus"]
     return say(
         "page.smallest",
         adjusted=correction_phrase(tested[0].correction or Correction.NONE, over),
+        draws=draws_words(tested),
         p=format_p(min(smallest_adjusted(e) for e in tested)),
+        annotators=say("page.smallest.annotators") if several else "",
     )
 
 
@@ -247,7 +257,7 @@ def estimates_table(
     ]
     rows = [
         (
-            (name, "baseline") if name in result.baselines else (name,),
+            (label_of_map(name), *(["baseline"] if name in result.baselines else [])),
             [
                 _cell(of_metric[row], most, places[row])
                 for of_metric, places in zip(estimates, decimals, strict=True)
@@ -303,7 +313,7 @@ def partial_correlations_table(parts: Sequence[ModelPart]) -> Table:
         "Interval": [", ".join(_lines(*each)) for each in shown],
         "Controlling for": [", ".join(partial.controlling_for) for *_, partial, _ in rows],
     }
-    names = models | {"Map": [name for _, name, *_ in rows]}
+    names = models | {"Map": [label_of_map(name) for _, name, *_ in rows]}
     note = _note_on(intervals)
     return text_table(names, cells, title="Partial correlations", note=note)
 
@@ -318,7 +328,7 @@ def contrasts_table(content: ReportContent) -> Table | None:
     ]
     rows = [
         (
-            (f"{name}: {first} − {second}",),
+            (f"{label_of_map(name)}: {first} − {second}",),
             [
                 _contrast_cell(of.contrasts.contrasts[index], most, places[index])
                 for of, places in zip(content.contrasts, decimals, strict=True)
@@ -332,11 +342,12 @@ def contrasts_table(content: ReportContent) -> Table | None:
 
 
 def _contrast_cell(contrast: Contrast, most: int, decimals: int) -> tuple[str, ...]:
+    smallest = smallest_words(contrast.p_value, contrast.smallest_p)
     lines = [
         format_value(contrast.interval, decimals=decimals),
         *_lines(contrast.interval, most, decimals),
         p_equals(contrast.p_value),
-        *(["the smallest attainable"] if is_smallest(contrast.p_value, contrast) else []),
+        *([smallest.removeprefix(", ")] if smallest else []),
         f"adjusted {format_p(contrast.p_adjusted)}",
     ]
     if contrast.p_others_adjusted is not None:

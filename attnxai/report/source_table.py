@@ -46,7 +46,7 @@ def source_headings(content: ReportContent) -> list[str]:
         return [
             f"{part.name}: {label_of_map(shown_explanation(part.result))}" for part in content.parts
         ]
-    return ["Predicted", "Split", *listed_maps(content.parts[0].result)]
+    return ["Predicted", "Split", *map(label_of_map, listed_maps(content.parts[0].result))]
 
 
 def panel_maps(content: ReportContent) -> dict[str, str]:
@@ -176,7 +176,7 @@ def _details(part: ModelPart, source: str, heading: str, decimals: Mapping[str, 
     index = result.sources.index(source)
     rows = [
         (
-            (name,),
+            (label_of_map(name),),
             [
                 (format_number(float(result.source_means(name, metric)[index]), decimals[metric]),)
                 for metric in result.metrics

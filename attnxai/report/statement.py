@@ -96,7 +96,7 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, annotat
 
 def _exceeded_by(result: AgreementResult, estimate: Estimate) -> str:
     """The baselines that agree better than a map, and emission where the map is not shown to agree better."""
-    better = _baselines(result, estimate, "headline")
+    better = [say(f"headline.baseline.{k}") for k in better_baselines(result, [estimate])]
     text = say("lead.agrees.better", baselines=listed(better), n=len(better)) if better else ""
     if not_better_than_emission(result, [estimate]):
         text += say(
@@ -105,21 +105,12 @@ def _exceeded_by(result: AgreementResult, estimate: Estimate) -> str:
     return text
 
 
-def _baselines(result: AgreementResult, estimate: Estimate, key: str) -> list[str]:
-    return [say(f"{key}.baseline.{kind}") for kind in better_baselines(result, [estimate])]
-
-
 def _badge(result: AgreementResult, estimate: Estimate, finding: Finding) -> str:
     badge = say("badge.not_shown") if finding is Finding.NOT_SHOWN else str(finding)
     if classes_differ(result, estimate):
         badge += say("badge.classes")
-    better = _baselines(result, estimate, "badge")
-    if finding is Finding.AGREES and better:
-        badge += say("badge.baselines", baselines=listed(better))
     if finding is Finding.AGREES and is_beyond_emission(result, estimate):
         badge += say("badge.beyond")
-    if finding is Finding.AGREES and not_better_than_emission(result, [estimate]):
-        badge += say("badge.emission")
     return badge
 
 

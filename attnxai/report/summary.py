@@ -28,6 +28,7 @@ def summarise(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
             "headline": verdict.headline,
             "audit": verdict.audit,
             "warning": verdict.warning,
+            "baselines": verdict.baselines,
             "contrasts": list(verdict.contrasts),
             "cautions": list(verdict.cautions),
         },

@@ -14,6 +14,7 @@ from attnxai.report.findings import (
     best_brightness,
     best_emission,
     best_of,
+    draws_words,
     is_miscalibrated,
     smallest_adjusted,
 )
@@ -81,6 +82,7 @@ def print_report(
             console.print(Text(model.headline, style="bold"))
         for statement in model.statements:
             console.print(Text(f"{statement.audit} {statement.lead}".strip()))
+    console.print(Text(verdict.baselines))
     for sentence in verdict.contrasts if verbose else ():
         console.print(Text(sentence))
     models = [result.model_name for result in results]
@@ -178,10 +180,7 @@ def _short_table(results: Sequence[AgreementResult]) -> Table:
         for estimate, baseline in zip(estimates, best, strict=True)
     ]
     minus = _differences(differences, max(counts))
-    names = [
-        name if e.is_baseline else label_of_map(name)
-        for (_, name), e in zip(rows, estimates, strict=True)
-    ]
+    names = [label_of_map(name) for _, name in rows]
     ceiling = results[0].noise_ceiling(metric)
     if len(results) == 1 and ceiling is not None:
         names.append("noise ceiling")
@@ -190,7 +189,7 @@ def _short_table(results: Sequence[AgreementResult]) -> Table:
         for cells in (permuted, p_values, minus):
             cells.append("")
     n_family = max((e.n_family for e in estimates), default=1)
-    tested = [smallest_adjusted(e) for e in estimates if e.test and not e.is_baseline]
+    tested = [e for e in estimates if e.test and not e.is_baseline]
     models = {"model": [result.model_name for result, _ in rows]} if len(results) > 1 else {}
     weighted = mean_word(e.interval for e in estimates)
     return text_table(
@@ -209,7 +208,13 @@ def _short_table(results: Sequence[AgreementResult]) -> Table:
             level=results[0].settings["level"],
             sources=_permuted_sources(results[0]),
             adjusted=say("terminal.adjusted", n=n_family) if n_family > 1 else "",
-            smallest=say("terminal.smallest", p=format_p(min(tested))) if tested else "",
+            smallest=say(
+                "terminal.smallest",
+                draws=draws_words(tested),
+                p=format_p(min(map(smallest_adjusted, tested))),
+            )
+            if tested
+            else "",
             baseline=listed(list(dict.fromkeys(best))),
         ),
         rules=tuple(rules),

@@ -22,8 +22,8 @@ For each map of a model, on the sources that conclusions rest on and for the fir
 3. The intervals of the differences to brightness and to emission at every resolution, and to the centre bias, decide whether
    the map agrees better (than all of them), worse (than any of them), or neither can be said. The resolution
    that is named, by its row in the tables, is the one that agrees best of those that decide. Where a map agrees, but
-   a baseline agrees better, the sentence in bold and the badge say so as well; of emission they also say where a
-   map is not shown to agree better. Uniform emission agrees with marks because marks lie on emission; "beyond
+   a baseline agrees better, the sentence in bold says so as well; of emission it also says where a
+   map is not shown to agree better. A line says of every baseline what was found with all maps (:mod:`~.baselines`). Uniform emission agrees with marks because marks lie on emission; "beyond
    emission" is said by the rule of :mod:`~.beyond_emission`.
 4. Another metric that leads to another conclusion on a map is named with its p-values.
 5. Models differ where the interval of a paired difference excludes 0 and its p-value, adjusted over all pairs
@@ -43,6 +43,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.report.audit import audit_line, audit_status
+from attnxai.report.baselines import baselines_line
 from attnxai.report.cautions import find_cautions, size_warning
 from attnxai.report.contrasts import difference_sentences
 from attnxai.report.headline import headline_of
@@ -78,6 +79,7 @@ class Verdict:
     audit: str = ""  # the line under the headline
     audit_status: str = ""  # passed, failed or unknown; empty without an audit
     warning: str = ""  # the line after it, where size alone makes the tests significant
+    baselines: str = ""  # what the baselines are, and how all maps compare with them
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -110,6 +112,7 @@ def reach_verdict(
         audit=audit_line(locations),
         audit_status=audit_status(locations) if locations else "",
         warning=size_warning(results),
+        baselines=baselines_line(results),
         cautions=tuple(
             find_cautions(
                 results,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import listed
 from attnxai.explanations.labels import LABELS
+from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, EMISSION
 from attnxai.statistics.formats import format_effective, value_range
 
 if TYPE_CHECKING:
@@ -133,7 +134,9 @@ def map_in_sentence(explanation: str) -> str:
 
 
 def label_of_map(explanation: str) -> str:
-    """Words for a map in a table or figure: ``Gate 2``, ``Mean of the gates``."""
+    """Words for a map or baseline in a table or figure: ``Gate 2``, ``Mean of the gates``, ``centre bias``."""
+    if explanation.startswith((BRIGHTNESS, EMISSION, CENTRE_BIAS)):
+        return explanation
     return capitalised(map_in_sentence(explanation).removeprefix("the "))
 
 

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 class Page(HTMLParser):
     """Tags, ids, text, addresses and pictures of a page, whose tags have to be closed in their order."""
 
-    void = frozenset({"meta", "br", "img", "input", "image", "link"})
+    void = frozenset({"meta", "br", "img", "input", "image", "link", "source"})
 
     def __init__(self, folder):
         super().__init__()
@@ -72,6 +72,14 @@ def probed(chromium, folder, tmp_path, *, width, script):
     title = done.stdout.split("<title>")[1].split("</title>")[0]
     return json.loads(title.removeprefix("PROBE "))
 
+
+FIRST_SCREEN = """
+  const box = selector => document.querySelector(selector).getBoundingClientRect();
+  log.push(box(".headline").right <= box(".headline-figure").left);
+  log.push(box(".headline-figure").bottom <= box(".verdicts").top);
+  log.push(box(".verdicts table").bottom <= 900);
+"""
+"""The headline beside its figure, and both above the table of all maps, in a window of 900 pixels."""
 
 SOURCES_TABLE = """
   const table = document.getElementById("sources-table");

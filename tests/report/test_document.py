@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import dataclasses
 import io
@@ -37,7 +38,7 @@ from attnxai.statistics.formats import (
     with_interval,
 )
 from tests.builders import made_up
-from tests.report.pages import SOURCE_PANELS, SOURCES_TABLE, Page, probed
+from tests.report.pages import FIRST_SCREEN, SOURCE_PANELS, SOURCES_TABLE, Page, probed
 
 QUICK = ComparisonSettings(n_permutations=199, n_bootstrap=200)
 IN_ONE_COLUMN = {"agreement_one_column", "classes_one_column"}
@@ -91,6 +92,17 @@ def test_the_page_is_self_contained(written):
     assert set(re.findall(r"url\((.)", text)) <= {"#"}
 
 
+def test_narrow_screens_have_the_figures_of_one_column(written):
+    folder, _ = written
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    found = re.findall(
+        r'<source media="\(max-width: 34rem\)[^"]*" srcset="data:image/png;base64,([^"]+)">', page
+    )
+    files = sorted((folder / "figures").glob("*_one_column.png"))
+    assert len(files) >= 2
+    assert {base64.b64decode(text) for text in found} == {path.read_bytes() for path in files}
+
+
 def test_the_page_begins_with_the_verdict(written):
     folder, _ = written
     text = Page(folder).text
@@ -132,7 +144,9 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     assert f"{beneath} Share of noise ceiling: of its lower value" in page
     smallest = format_p(3 * estimate.test.smallest_p)
     adjusted = "P-values are adjusted by Holm&#39;s method over the 3 maps"
-    assert f"{adjusted}; the smallest attainable is {smallest}. Minus" in page
+    drawn = f"the smallest attainable with {estimate.test.n_draws} permutations is {smallest}"
+    about = "They are about these annotators, the intervals about others too."
+    assert f"{adjusted}; {drawn}. {about} Minus" in page
     ceiling = result.noise_ceiling("nss")
     (of_names, of_nss, *_) = (c.cells for c in estimates_table(result).columns)
     rows = {name[0]: lines for name, lines in zip(of_names, of_nss, strict=True)}
@@ -354,6 +368,10 @@ def test_the_page_works_in_a_browser(written, chromium, tmp_path, width):
     assert log == [True, True, 12, 10, 6, True, True, True, False, True]
 
 
+def test_headline_figure_and_table_stand_on_the_first_screen(written, chromium, tmp_path):
+    assert probed(chromium, written[0], tmp_path, width=1200, script=FIRST_SCREEN)[2:] == [True] * 3
+
+
 def test_panels_switch_maps_step_and_have_addresses(written, chromium, tmp_path):
     folder, content = written
     log = probed(chromium, folder, tmp_path, width=1200, script=SOURCE_PANELS)[2:]
@@ -366,7 +384,7 @@ def test_panels_switch_maps_step_and_have_addresses(written, chromium, tmp_path)
     assert heading[:2] == ['"Source"', '"Class"']
     assert row[0] == '"source_00"'
     value = content.results[0].source_means("gate1", "nss")[0]
-    assert row[heading.index('"gate1"')] == f'"{value:.2f}"'
+    assert row[heading.index('"Gate 1"')] == f'"{value:.2f}"'
     assert log[9] == 1 + 12 + 1
 
 

@@ -34,7 +34,7 @@ def test_planted_agreement_is_stated_with_its_numbers():
     assert verdict.headline == (
         "All 3 maps of made-up agree with the annotations of their own source (clearest for gate 2: NSS "
         f"{with_interval(shown.interval)} against {shown.test.mean:.2f} by permutation, adjusted "
-        f"{p_equals(shown.p_adjusted)}, 16 held-out sources). Brightness alone ({brightness:.2f}) agrees better."
+        f"{p_equals(shown.p_adjusted)}, the smallest attainable, 16 held-out sources). Brightness alone ({brightness:.2f}) agrees better."
     )
     statement = verdict.statements[0]
     estimate = result.estimate("gate1", "nss")

@@ -21,9 +21,8 @@ from attnxai.report.methods import methods_text
 from attnxai.report.tables.latex import render_latex
 from attnxai.statistics.formats import (
     decimals_together,
-    format_interval,
     format_p,
-    format_value,
+    with_interval,
 )
 from tests.builders import circle, made_up
 from tests.report.pages import Page
@@ -49,33 +48,30 @@ def result():
     return compared(10)
 
 
-def test_a_row_for_each_label_below_all_marks(result):
+def test_a_row_for_each_label_and_map_below_all_marks(result):
     table = labels_table(result)
-    assert [column.heading for column in table.columns[:3]] == ["Marks", "Sources", "Gate 1"]
-    assert table.columns[0].cells == ("all", "core", "lobe")
-    assert table.columns[1].cells == ("12", "10", "12")
-    assert table.rules == (1,)
-    core = result.labels[0].estimate("gate1")
-    cell = table.columns[2].cells[1]
+    columns = {column.heading: column.cells for column in table.columns}
+    assert list(columns) == [
+        "Marks", "Map", "Sources", "NSS [95 %]", "Permuted", "p", "Adjusted p", "All marks",
+    ]  # fmt: skip
+    assert columns["Marks"] == ("all",) * 3 + ("core",) * 3 + ("lobe",) * 3
+    assert columns["Map"] == ("Gate 1", "Gate 2", "Mean of the gates") * 3
+    assert columns["Sources"] == ("12",) * 3 + ("10",) * 3 + ("12",) * 3
+    assert table.rules == (3, 6)
     estimates = [result.estimate(name, "nss") for name in result.explanations]
     estimates += [
         of_label.estimate(name, "nss") for of_label in result.labels for name in result.explanations
     ]
-    # three maps with all marks, then three for each label
-    intervals = [estimate.interval for estimate in estimates]
-    decimals = decimals_together(intervals)[3]
-    assert intervals[3] is core.interval
-    assert cell[:2] == (
-        format_value(core.interval, decimals=decimals),
-        format_interval(core.interval, decimals=decimals),
-    )
-    assert f"adjusted {format_p(core.p_adjusted)}" in cell
-    assert cell[-1].startswith("all marks ")
-    every = result.estimate("gate1", "nss")
-    first = table.columns[2].cells[0]
-    assert first[0] == format_value(every.interval, decimals=decimals_together(intervals)[0])
-    assert f"adjusted {format_p(every.p_adjusted)}" in first
-    assert not any("all marks" in line for line in first)
+    decimals = decimals_together([estimate.interval for estimate in estimates])
+    for row in (0, 4):
+        estimate, places = estimates[row], decimals[row]
+        assert columns["NSS [95 %]"][row] == with_interval(estimate.interval, decimals=places)
+        assert columns["Permuted"][row] == f"{estimate.test.mean:.{places}f}"
+        assert columns["p"][row] == format_p(estimate.test.p_value)
+        assert columns["Adjusted p"][row] == format_p(estimate.p_adjusted)
+    marks = result.labels[0].all_marks["gate2", "nss"]
+    assert columns["All marks"][4] == f"{marks.value:.{decimals[4]}f}"
+    assert columns["All marks"][:3] == ("",) * 3
 
 
 def test_the_terminal_and_the_paper_have_the_values_of_every_label(result):
@@ -89,7 +85,7 @@ def test_the_terminal_and_the_paper_have_the_values_of_every_label(result):
     assert short_labels_table(dataclasses.replace(result, labels=())) is None
     marks, maps, values = of_paper.columns[:3]
     assert marks.cells == ("core",) * 3 + ("lobe",) * 3
-    assert maps.cells == result.explanations * 2
+    assert maps.cells == ("Gate 1", "Gate 2", "Mean of the gates") * 2
     assert values.cells[0] == core.interval
     assert [column.heading for column in of_paper.columns[3:7]] == [
         "Null mean",
@@ -106,7 +102,7 @@ def test_the_terminal_and_the_paper_have_the_values_of_every_label(result):
 
 def test_its_words(result):
     words = labels_words(result)
-    assert words.startswith("By NSS, the marks of each label as a target of their own")
+    assert words.startswith("The marks of each label as a target of their own")
     assert "permuted across sources of the same class" in words
     assert "adjusted over 6 tests of labels and maps together" in words
     assert "oo few" not in words
@@ -123,7 +119,8 @@ def test_too_few_sources_are_said_to_be_too_few():
         "The smallest attainable p-value of core is above 0.05, so that this test cannot" in words
     )
     table = labels_table(found)
-    assert table.columns[2].cells[1][1] == "no interval"
+    values = table.columns[3].cells
+    assert ["[" in value for value in values] == [True] * 3 + [False] * 6 + [True] * 3
 
 
 def test_labels_are_not_tested_where_all_marks_are_not():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
+import html
 import io
 import json
 import re
@@ -12,7 +14,10 @@ import pytest
 from rich.console import Console
 
 from attnxai.explanations.stack import Split
+from attnxai.report import document
+from attnxai.report.contrasts import difference_sentences
 from attnxai.report.document import page_values, write_content
+from attnxai.report.figures.agreement import draw_agreement
 from attnxai.report.page import render_page
 from attnxai.report.page_tables import contrasts_table
 from attnxai.report.tables.latex import escape
@@ -20,7 +25,7 @@ from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.formats import p_equals, with_interval
 from attnxai.statistics.interval import no_interval
-from tests.report.pages import SOURCES_TABLE, Page, probed
+from tests.report.pages import FIRST_SCREEN, SOURCES_TABLE, Page, probed
 from tests.report.several import EVIL, content_of, part_of, random_maps, verdict_on
 
 
@@ -61,6 +66,17 @@ def test_the_page_of_two_models(written, two):
     for statement in verdict.statements:
         assert statement.lead in text
         assert all(answer.answer in text for answer in statement.answers)
+
+
+def test_the_contents_have_one_entry_for_each_model(written):
+    page = (written / "index.html").read_text(encoding="utf-8")
+    contents = page.partition('<nav class="contents"')[2].partition("</nav>")[0]
+    assert re.findall(r'href="#([^"]+)">([^<]+)</a>', contents)[5:9] == [
+        ("models", "Comparison of models"),
+        ("classes-1", "good.pt in detail"),
+        ("classes-2", f"{html.escape(EVIL).replace('&quot;', '&#34;')} in detail"),
+        ("audit", "Audits"),
+    ]
 
 
 def test_names_of_models_are_escaped(written):
@@ -115,6 +131,17 @@ def test_the_page_of_two_models_works_in_a_browser(written, chromium, tmp_path):
     script = SOURCES_TABLE.replace("COLUMN", "2")
     log = probed(chromium, written, tmp_path, width=500, script=script)
     assert log == [True, True, 16, 10, 8, True, True, True, False, True]
+
+
+def test_headline_figure_and_table_of_two_models_stand_on_the_first_screen(
+    good, chromium, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        document, "_drawers", lambda content: [functools.partial(draw_agreement, content.results)]
+    )
+    write_content(content_of(good, part_of("bad.pt", random_maps)), tmp_path / "out")
+    log = probed(chromium, tmp_path / "out", tmp_path, width=1200, script=FIRST_SCREEN)
+    assert log[2:] == [True] * 3
 
 
 @pytest.fixture(scope="module")
@@ -186,17 +213,19 @@ def test_the_joint_headline_counts_maps_and_differences(two, three):
     assert f", good.pt over {EVIL} by {with_interval(largest.interval)}, adjusted p" in headline
     assert "difference" not in verdict_on(three).headline
     few = [dataclasses.replace(result, estimates=untested(result)) for result in two.results]
-    headline = reach_verdict(few, two.annotations).headline
-    assert headline == (
-        f"No conclusion about the agreement of good.pt and {EVIL} with the annotations is possible."
+    start = (
+        f"No conclusion about the agreement of good.pt and {EVIL} with the annotations is possible"
     )
+    assert reach_verdict(few, two.annotations).headline == f"{start}: x."
+    other = dataclasses.replace(few[1], estimates=untested(few[1], "y"))
+    assert reach_verdict([few[0], other], two.annotations).headline == f"{start}."
     half = reach_verdict([two.results[0], few[1]], two.annotations).headline
     assert f"16 held-out sources); no conclusion is possible for {EVIL}." in half
 
 
-def untested(result):
+def untested(result, reason="x"):
     return tuple(
-        dataclasses.replace(e, within_strata=None, pooled=None, p_adjusted=None, not_tested="x")
+        dataclasses.replace(e, within_strata=None, pooled=None, p_adjusted=None, not_tested=reason)
         for e in result.estimates
     )
 
@@ -208,8 +237,12 @@ def test_differences_that_are_shown_have_a_sentence_each(two):
     assert first.found
     assert sentences[0].startswith(f"NSS of gate 1 is higher for good.pt than for {EVIL}, by ")
     assert "for others too, adjusted over 3 differences)" in sentences[0]
-    assert len(sentences) == 4
-    assert "Compared over 16 held-out sources for every model" in sentences[3]
+    assert len(sentences) == 5
+    assert sentences[3] == (
+        "Each interval is of one difference alone, and the p-values are adjusted over all 3; those for other annotators are the "
+        "larger the fewer annotators there are: p can be near 0.05 where the interval is far from 0."
+    )
+    assert "Compared over 16 held-out sources for every model" in sentences[4]
 
 
 def test_the_better_model_is_named_whatever_the_order(good):
@@ -234,7 +267,7 @@ def test_p_values_at_the_floor_of_the_sign_flips_are_said_to_be_the_smallest(two
 
     at_floor = with_p(first.smallest_p)
     sentence = verdict_on(at_floor).contrasts[0]
-    assert "(p = 0.0020 (the smallest attainable) for these annotators and " in sentence
+    assert "(p = 0.0020, the smallest attainable, for these annotators and " in sentence
     cell = str(contrasts_table(at_floor).columns[1].cells[0])
     assert "'p = 0.0020', 'the smallest attainable', 'adjusted" in cell
     assert "(p = 0.0040 for these annotators" in verdict_on(with_p(0.004)).contrasts[0]
@@ -308,7 +341,10 @@ def test_the_terminal_shows_every_map_of_every_model_once(two):
         for line in lines
     )
     text = " ".join(" ".join(lines).split())
-    assert "; p adjusted over 6 maps, the smallest attainable being 0.012; minus" in text
+    assert (
+        "; p adjusted over 6 maps, the smallest attainable with 499 permutations being 0.012; minus"
+        in text
+    )
     assert not any(sentence in text for sentence in verdict_on(two).contrasts)
 
 
@@ -333,5 +369,31 @@ def test_the_terminal_names_every_model(two):
     expected = []
     for model in verdict.models:
         expected += [model.headline, *(statement.lead for statement in model.statements)]
-    expected += [*verdict.contrasts, "Limitations:"]
+    expected += [verdict.baselines, *verdict.contrasts, "Limitations:"]
     assert lines[start + 1 : start + 1 + len(expected)] == expected
+
+
+def test_of_many_differences_the_largest_have_a_sentence(two):
+    of_metric = two.contrasts[0]
+    first = dataclasses.replace(
+        of_metric.contrasts.contrasts[0],
+        difference_others=None,
+        p_others=None,
+        p_others_adjusted=None,
+    )
+    made = [
+        dataclasses.replace(
+            first, difference=dataclasses.replace(first.difference, value=value, low=0.9 * value)
+        )
+        for value in (3.0, *range(10, 19))
+    ]
+    found = dataclasses.replace(of_metric.contrasts, contrasts=tuple(made))
+    maps = tuple(f"map {i}" for i in range(10))
+    changed = dataclasses.replace(of_metric, contrasts=found, maps=maps)
+    sentences = difference_sentences(changed)
+    assert [re.findall(r"of (map \d)", text) for text in sentences[:8]] == [
+        [f"map {i}"] for i in range(2, 10)
+    ]
+    assert sentences[8] == (
+        "2 smaller differences are significant too; the table under “Comparison of models” has them all."
+    )

@@ -45,7 +45,7 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
     if not any(np.isfinite(values[name][own]).any() for name in shown for own in of_class.values()):
         return None
     estimates = _estimates(result, metric, shown, names)
-    labels = [label_of_map(name) if name in result.explanations else name for name in shown]
+    labels = [label_of_map(name) for name in shown]
     height = 11 + max(_ROW_MM, 3.5 * len(names)) * len(shown)
     for figure in saved_widths(folder, f"classes{suffix}", height):
         ax = figure.add_subplot()

@@ -21,7 +21,7 @@ ANSWERS: dict[str, str] = {
     "question.own_within": "With its own source, beyond what sources of the same {strata} share?",
     "own.not_tested": "Not tested: {reason}.",
     "own": (
-        "{observed} against {permuted} when annotations are permuted across {sources} ({p:p}{adjusted}, "
+        "{observed} against {permuted} when annotations are permuted across {sources} ({p:p}{smallest}{adjusted}, "
         "{tested}){alternative}."
     ),
     "own.tested.all": "{n:source}",

@@ -70,12 +70,14 @@ PAGE: dict[str, str] = {
     ),
     "page.annotators.weights": " Weights of sources are not used here.",
     "page.labels": (
-        "By {metric}, the marks of each label as a target of their own, over the {group} that hold the label: the {mean}, its {level:%} "
-        "interval, the mean when these marks are permuted across {sources}, and the p-value{adjusted}. The last line of a cell is the agreement with all marks, over the same sources and annotators."
+        "The marks of each label as a target of their own, over the {group} that hold the label: the {mean} of {metric} with its "
+        "{level:%} interval, and when these marks are permuted across {sources}{adjusted}. All marks: with all marks, over the same "
+        "sources and annotators."
     ),
+    "labels.all": "all",
     "labels.sources": "(sources)",
     "labels.short": "{metric} of {model} with the marks of each label (adjusted p)",
-    "page.labels.adjusted": ", adjusted over {n:test} of labels and maps together",
+    "page.labels.adjusted": "; p-values are adjusted over {n:test} of labels and maps together",
     "page.labels.few": " Too few sources for an interval, which needs {needed}: {labels}.",
     "page.labels.untested": " Not tested: {labels} ({reason}).",
     "page.labels.none": "none of these sources holds the label",
@@ -134,11 +136,13 @@ PAGE: dict[str, str] = {
         "minus brightness: less that of {baseline}."
     ),
     "terminal.adjusted": " adjusted over {n} maps",
-    "terminal.smallest": ", the smallest attainable being {p}",
+    "terminal.smallest": ", the smallest attainable{draws} being {p}",
     "terminal.audit_fails": ", fails the audit",
     "terminal.limits": "Limitations{more}:",
     "terminal.limits.more": ", in full in the report and with --verbose",
-    "page.smallest": "P-values are {adjusted}; the smallest attainable is {p}.",
+    "page.smallest": "P-values are {adjusted}; the smallest attainable{draws} is {p}.{annotators}",
+    "page.smallest.draws": " with {n:permutation}",
+    "page.smallest.annotators": " They are about these annotators, the intervals about others too.",
     # --- the model ---------------------------------------------------------------------------------
     "accuracy.validation": "{accuracy} accuracy on its validation images, which also chose {chose}",
     "accuracy.validation.epoch": "the epoch",

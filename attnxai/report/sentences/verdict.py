@@ -8,9 +8,10 @@ VERDICT: dict[str, str] = {
     "annotations.associations": "the human component associations",
     # --- the headline -------------------------------------------------------------------------------
     "headline.evidence": (
-        " ({map}: {metric} {value} against {permuted} by permutation, {adjusted}{p:p}, {n} {group})"
+        " ({map}: {metric} {value} against {permuted} by permutation, {adjusted}{p:p}{smallest}, {n} {group})"
     ),
     "headline.evidence.adjusted": "adjusted ",
+    "p.smallest": ", the smallest attainable",
     "headline.evidence.clearest": "clearest for {map}",
     "headline.less": (
         "{n_less} of {n:map} of {model} {n_less:~agrees|agree} less with {n_less:~its|their} own source than with "
@@ -120,12 +121,19 @@ VERDICT: dict[str, str] = {
         "{n:difference})."
     ),
     "models.difference.p": "{p:p}{smallest}, {p_adjusted}",
-    "models.difference.smallest": " (the smallest attainable)",
     "models.difference.p_others": "{p:p}{smallest} for these annotators and {p_others} for others too,",
     "models.difference.open": (
         "{n_open} of {n:difference} of {metric} {n_open:~is|are} not shown; this does not mean that "
         "{n_open:~it is|they are} zero."
     ),
+    "models.difference.more": (
+        "{n:smaller difference is|smaller differences are} significant too; the table under “Comparison of models” has them all."
+    ),
+    "models.difference.over": (
+        "Each interval is of one difference alone, and the p-values are adjusted over all {n}{others}: p can be near 0.05 where "
+        "the interval is far from 0."
+    ),
+    "models.difference.over.others": "; those for other annotators are the larger the fewer annotators there are",
     "models.difference.monte_carlo": (
         "With other random flips {n:~this difference|these differences} could fall on the other side of the 5 % "
         "level: {differences}. {n_draws:flip was|flips were} drawn; increase --n-permutations."
@@ -137,6 +145,27 @@ VERDICT: dict[str, str] = {
         "Compared over {n} {group} for every model. The unit is the source, so the result is about these trained "
         "networks, not about their architectures."
     ),
+    # --- the line on the baselines --------------------------------------------------------------------
+    "baselines.line": "Baselines: {baselines}. {found}.",
+    "baselines.meaning.brightness": "brightness (the image itself)",
+    "baselines.meaning.emission": "emission (1 where the image is above its noise, 0 elsewhere)",
+    "baselines.meaning.centre": "the centre bias (the mean annotation of the other sources)",
+    "baselines.name.brightness": "brightness",
+    "baselines.name.emission": "emission",
+    "baselines.name.centre": "the centre bias",
+    "baselines.clause": "{baselines} {found}",
+    "baselines.than.worse": "{n:~agrees|agree} better than {maps}",
+    "baselines.than.better": "{n:~agrees|agree} less than {maps}",
+    "baselines.than.open": "cannot be distinguished from {maps}",
+    "baselines.than.unknown": "cannot be compared with {maps}",
+    "baselines.maps": "{n} of {n_all} maps",
+    "baselines.maps.other": "the other {n:~one|{n}}",
+    "baselines.maps.all.one": "the map",
+    "baselines.maps.all.two": "both maps",
+    "baselines.maps.all.many": "all {n} maps",
+    "baselines.maps.any.one": "the map",
+    "baselines.maps.any.two": "either map",
+    "baselines.maps.any.many": "any of the {n} maps",
     # --- the sentence in bold on each map -----------------------------------------------------------
     "lead.cannot_tell": "{map}: no conclusion is possible.",
     "lead.agrees": "{map} agrees{beyond} with {annotations} of its own source{exception}{baselines}.",
@@ -186,10 +215,5 @@ VERDICT: dict[str, str] = {
     "side.less": " on the lower side",
     "badge.not_shown": "agreement not shown",
     "badge.classes": ", classes differ",
-    "badge.baselines": ", {baselines} better",
     "badge.beyond": ", beyond emission",
-    "badge.emission": ", not better than emission",
-    "badge.baseline.brightness": "brightness",
-    "badge.baseline.emission": "emission",
-    "badge.baseline.centre": "centre bias",
 }

@@ -16,6 +16,7 @@ from attnxai.report.tables.table import (
     text_column,
     weighted_heading,
 )
+from attnxai.report.wording import label_of_map
 from attnxai.statistics.formats import format_compared, p_equals, with_interval
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def agreement_table(
     intervals = [estimate.interval for estimate in estimates]
     label = METRICS[metric].label if metric in METRICS else metric
     values = interval_column(f"{label}{weighted_heading(intervals)}", intervals, digits=digits)
-    columns = [text_column("Map", names), values]
+    columns = [text_column("Map", [label_of_map(name) for name in names]), values]
     if any(test is not None for test in tests):
         means = [test.mean if test else None for test in tests]
         columns += [

@@ -248,7 +248,7 @@ def test_table_of_a_result():
     ]
     assert read.rules == [2]
     assert read.rows[0] == [
-        r"gate\_1",
+        r"Gate\_1",
         "0.42",
         r"[\num{0.31}, \num{0.55}]",
         "0.20",
