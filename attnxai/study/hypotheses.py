@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.data.wording import counted, listed
-from attnxai.statistics.formats import format_p, p_equals, with_interval
+from attnxai.statistics.formats import decimals_together, format_p, p_equals, with_interval
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 from attnxai.study.quantities import ACCURACY, EPOCHS, PRIMARY_MAP, Better, Quantity, agreement_of
 from attnxai.study.statistics import MIN_SEEDS
@@ -282,8 +282,10 @@ def _details(words: _Words, others: Sequence[str], summary: StudySummary) -> str
 def _differences(quantity: Quantity, others: Sequence[str], summary: StudySummary) -> str:
     name, digits = quantity.name, quantity.digits
     rows, n_tested = [], 0
-    for group in others:
-        text = f"{group} {with_interval(summary.difference(group, name), digits, signed=True)}"
+    differences = [summary.difference(group, name) for group in others]
+    together = decimals_together(differences, digits)
+    for group, difference, decimals in zip(others, differences, together, strict=True):
+        text = f"{group} {with_interval(difference, decimals=decimals, signed=True)}"
         p_adjusted = summary.p_adjusted(group, name)
         if math.isfinite(p_adjusted):
             text += f" ({p_equals(p_adjusted)})"

@@ -214,8 +214,11 @@ def footnotes(result: StudyResult) -> list[str]:
     """What stands below every table."""
     summary, n_seeds = result.summary, len(result.summary.seeds)
     reference = (
-        f"The reference loss is {summary.reference:.4f}"
-        + (", as given." if summary.reference_given else ", derived from the baseline.")
+        (
+            f"The reference loss is {summary.reference:g}, as given."
+            if summary.reference_given
+            else f"The reference loss is {summary.reference:.3f}, derived from the baseline."
+        )
         + f" The horizon is epoch {summary.horizon}."
         if math.isfinite(summary.reference)
         else "There is no reference loss: the baseline does no better than guessing."

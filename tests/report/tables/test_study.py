@@ -57,7 +57,7 @@ def test_no_trends_without_three_groups():
 def test_footnotes_define_what_is_counted(result):
     text = " ".join(footnotes(result))
     assert DEFINITION in text
-    assert f"{result.summary.reference:.4f}, derived from the baseline" in text
+    assert f"{result.summary.reference:.3f}, derived from the baseline" in text
     assert "Equal between groups: channels of every block" in text
     given = made_result(made_runs(("C1", "C4")), reference_loss=0.5)
     assert "0.5000, as given" in " ".join(footnotes(given))
