@@ -60,7 +60,7 @@ def test_footnotes_define_what_is_counted(result):
     assert f"{result.summary.reference:.3f}, derived from the baseline" in text
     assert "Equal between groups: channels of every block" in text
     given = made_result(made_runs(("C1", "C4")), reference_loss=0.5)
-    assert "0.5000, as given" in " ".join(footnotes(given))
+    assert "The reference loss is 0.5, as given." in " ".join(footnotes(given))
 
 
 def test_markdown_holds_hypotheses_tables_and_limits(result):
