@@ -108,6 +108,8 @@ def sections_of(command: str) -> dict[str, str]:
         linked = (path.parent / file).read_text(encoding="utf-8")
         text = linked.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
         assert text, f"{command}: {target} has no section {title}"
+        if names == "all":
+            names = " ".join(re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE))
         found |= dict.fromkeys(re.findall(r"`(-[\w-]+)`", names), text)
     return found
 

@@ -58,6 +58,7 @@ SHARED: dict[str, tuple[str, tuple[str, ...]]] = {
     "train.md#options-of-training": ("train", names_of(training_options)),
     EVERY: ("compare", names_of(in_every_command)),
 }
+_OF_ONE_KIND = ("index.md#options-for-images", "index.md#options-for-annotations")
 _VALUES = {
     "FILE": "file",
     "FOLDER": "folder",
@@ -126,7 +127,10 @@ def page_of(command: str) -> str:
 
 
 def options_markdown(name: str, command: Documented) -> str:
-    """The options of a command in the groups of its help; those that others have too are named, with a link."""
+    """The options of a command in the groups of its help, and links to those that others have too.
+
+    Where a command has all options of a section whose title says what they do, their names are not repeated.
+    """
     left = dict(command.parameters)
     lines: list[str] = []
     shared: dict[str, list[str]] = {}
@@ -142,7 +146,13 @@ def options_markdown(name: str, command: Documented) -> str:
         lines += [f"**{group}**", "", _table(members, command, name), ""]
     shared.pop(EVERY)  # which nobody looks for here
     listed = [
-        f"- [{_title(target)}]({target}): {', '.join(names)}" for target, names in shared.items()
+        f"- [{_title(target)}]({target}): "
+        + (
+            "all"
+            if target in _OF_ONE_KIND and len(names) == len(SHARED[target][1])
+            else ", ".join(names)
+        )
+        for target, names in shared.items()
     ]
     return "\n".join([*lines, *(["**Described elsewhere**", "", *listed] if listed else [])])
 
