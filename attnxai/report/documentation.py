@@ -109,8 +109,8 @@ def zoo_markdown(cards: Mapping[str, ModelCard]) -> str:
         markdown_rows([["", ""], *map(list, common.items())]),
     ]
     lines += ["", "### Performance", ""]
-    for part in dict.fromkeys(part for card in cards.values() for part in card.parts):
-        measured = {name: card for name, card in cards.items() if part in card.parts}
+    for part in dict.fromkeys(part for card in cards.values() for part in _shown(card)):
+        measured = {name: card for name, card in cards.items() if part in _shown(card)}
         of = " and ".join(sorted({f"{card.parts[part].n_images}" for card in measured.values()}))
         lines += [f"**{part.capitalize()}** ({of} images):", ""]
         lines += [render_markdown(_performance(measured, part)), ""]
@@ -123,6 +123,12 @@ def _comparable(card: ModelCard) -> dict[str, str]:
     """Facts of a card, in its split without the seed, which is a fact of its own."""
     facts = card.facts()
     return facts | {"Split": re.sub(r", drawn with seed \d+", "", facts["Split"])}
+
+
+def _shown(card: ModelCard) -> list[str]:
+    """Parts of a card whose numbers are shown: not the images by which it was chosen, where there are others."""
+    tested = [part for part in card.parts if part != "validation"]
+    return tested or list(card.parts)
 
 
 def _performance(cards: Mapping[str, ModelCard], part: str) -> Table:
