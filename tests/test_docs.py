@@ -108,9 +108,9 @@ def sections_of(command: str) -> dict[str, str]:
         linked = (path.parent / file).read_text(encoding="utf-8")
         text = linked.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
         assert text, f"{command}: {target} has no section {title}"
-        if names == "all":
-            names = " ".join(re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE))
-        found |= dict.fromkeys(re.findall(r"`(-[\w-]+)`", names), text)
+        rows = " ".join(re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE))
+        shared = rows if names == "all" else names
+        found |= dict.fromkeys(re.findall(r"`(-[\w-]+)`", shared), text)
     return found
 
 
