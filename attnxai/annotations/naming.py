@@ -113,7 +113,7 @@ class Naming:
         return self.label_and_kind(words)[0]
 
     def label_and_kind(self, words: Mapping[str, Sequence[str]]) -> tuple[Label | None, str]:
-        """The label by :meth:`label`, and the kind of the word that stands for it."""
+        """The label as ``label`` gives it, and the kind of the word that stands for it."""
         for kind, word in _all(words):
             if (found := self.labels.get(folded(word))) is not None:
                 return Label(found), kind

@@ -119,7 +119,7 @@ class ClassificationMetrics(ArrayResult):
         return found | {(name, "all"): getattr(self, name) for name in _OF_ALL_CLASSES}
 
     def calibrated_errors(self) -> tuple[str, str]:
-        """Mean and quantile of :attr:`calibrated` as text, with the decimals of the calibration error."""
+        """Mean and quantile of ``calibrated`` as text, with the decimals of the calibration error."""
         own = self.expected_calibration_error
         mean, high = (
             format_compared(end, own, 3) for end in (self.calibrated.mean, self.calibrated.high)
