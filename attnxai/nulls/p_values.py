@@ -53,6 +53,10 @@ class NullTest:
         Number of sources that the mean is over.
     n_tested : int
         Number of them that some draw permuted or replaced; the others kept their own annotation in every draw.
+    observed_tested : float
+        The mean over these alone.
+    weight_tested : float
+        Their share of the weights of all sources.
     n_draws : int
         Number of draws.
     exhaustive : bool
@@ -79,6 +83,8 @@ class NullTest:
     smallest_p: float
     n_sources: int
     n_tested: int
+    observed_tested: float
+    weight_tested: float
     n_draws: int
     exhaustive: bool
     values: NDArray[np.float64]
@@ -90,6 +96,13 @@ class NullTest:
     def mean(self) -> float:
         """Mean of the null distribution."""
         return float(self.values.mean())
+
+    @property
+    def mean_tested(self) -> float:
+        """Mean of the null distribution over the sources alone that some draw permuted or replaced."""
+        if not self.weight_tested:
+            return float("nan")
+        return self.observed_tested - (self.observed - self.mean) / self.weight_tested
 
     @property
     def z(self) -> float:
@@ -242,6 +255,9 @@ def run_null_test(
         values += row[draws.choices[:, source]]
         observed += float(row[observed_column[source]])
     p_value = float(p_values_of(np.array([observed]), values, draws.exhaustive, alternative)[0])
+    moved = (draws.choices != observed_column).any(axis=0)
+    weight_tested = float(share[moved].sum())
+    of_moved = weighted[np.arange(n), observed_column][moved].sum()
     smallest = draws.smallest_p
     return NullTest(
         null=null,
@@ -249,7 +265,9 @@ def run_null_test(
         p_value=p_value,
         smallest_p=min(1.0, 2 * smallest) if alternative is Alternative.TWO_SIDED else smallest,
         n_sources=n,
-        n_tested=int((draws.choices != observed_column).any(axis=0).sum()),
+        n_tested=int(moved.sum()),
+        observed_tested=float(of_moved) / weight_tested if weight_tested else float("nan"),
+        weight_tested=weight_tested,
         n_draws=len(values),
         exhaustive=draws.exhaustive,
         values=values,

@@ -149,6 +149,7 @@ def _sources_of(test: NullTest, estimate: Estimate) -> Interval | int:
 
 def _own(estimate: Estimate, test: NullTest, sources: str, adjusted: str) -> str:
     observed, permuted = _with_decimals_of(estimate.interval, test.observed, test.mean)
+    alone = _with_decimals_of(estimate.interval, test.observed_tested, test.mean_tested)
     return say(
         "own",
         observed=observed,
@@ -161,6 +162,8 @@ def _own(estimate: Estimate, test: NullTest, sources: str, adjusted: str) -> str
             "own.tested.all" if test.n_tested == test.n_sources else "own.tested.some",
             n=_sources_of(test, estimate),
             n_tested=test.n_tested,
+            observed=alone[0],
+            permuted=alone[1],
         ),
         alternative=say(f"own.alternative.{test.alternative}"),
     )

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MOST_DRAWS = 1_000_000
 """More permutations than these are not asked for: a p-value that needs them is at the level."""
 
+FEW_PERMUTED = 2 / 3
+"""Where less than this share of the sources is permuted, a caution says so."""
+
 
 def find_cautions(
     results: Sequence[AgreementResult],
@@ -107,6 +110,10 @@ def _about_strata(result: AgreementResult) -> list[str]:
         for stratum, counts in zip(result.strata, result.verdict_sources(), strict=True)
         if counts
     ]
+    tests = [estimate.test for estimate in _tested(result) if estimate.test is not None]
+    fewest = min(tests, key=lambda test: test.n_tested / test.n_sources, default=None)
+    if fewest is not None and 0 < fewest.n_tested < FEW_PERMUTED * fewest.n_sources:
+        return [say("caution.few_permuted", n_tested=fewest.n_tested, n=fewest.n_sources)]
     if any(PREDICTED_CLASS in key for key in result.settings["strata"]):
         return []  # a note says which sources keep their annotation
     alone = sum(n == 1 for n in Counter(strata).values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from attnxai.nulls import Alternative
 from attnxai.nulls.p_values import RELATIVE_TIE, p_values_of
 from attnxai.report.sentences.say import say
 from attnxai.statistics.exact import monte_carlo_ends
+from attnxai.statistics.formats import value_range
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -90,6 +91,18 @@ def draws_words(tested: Sequence[Estimate]) -> str:
     """With how many random permutations the smallest p-value is attained; empty where all were made."""
     drawn = [e.test.n_draws for e in tested if e.test and not e.test.exhaustive]
     return say("page.smallest.draws", n=max(drawn)) if drawn else ""
+
+
+def permuted_words(estimates: Iterable[Estimate], where: str) -> str:
+    """How many of their sources the tests permute, for a ``table``, ``caption`` or ``methods``; empty for all."""
+    tests = [estimate.test for estimate in estimates if estimate.test is not None]
+    if all(test.n_tested == test.n_sources for test in tests):
+        return ""
+    return say(
+        f"permuted.{where}",
+        n_tested=value_range([test.n_tested for test in tests], 0),
+        n=value_range([test.n_sources for test in tests], 0),
+    )
 
 
 def speaks_for_agreement(test: NullTest) -> bool:

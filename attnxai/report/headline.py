@@ -136,6 +136,9 @@ def numbers_of(
         adjusted=say("headline.evidence.adjusted") if estimate.n_family > 1 else "",
         n=n_words([interval]),
         group=group_phrase(result.verdict_group, interval.n_units),
+        permuted_sources=say("headline.evidence.permuted", n_tested=test.n_tested)
+        if test.n_tested < interval.n_units
+        else "",
     )
 
 

@@ -24,7 +24,7 @@ from attnxai.report.citations import (
     cited_by,
     find_reference,
 )
-from attnxai.report.findings import emission_names
+from attnxai.report.findings import emission_names, permuted_words
 from attnxai.report.sentences.methods import METHODS
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import (
@@ -315,7 +315,7 @@ def _tests(content: ReportContent) -> str:
         side=say(f"methods.side.{settings['alternative']}"),
         adjusted=_corrected(correction, say("methods.over_maps", n=n_maps)),
         metric=in_sentence(METRICS[result.metrics[0]].label),
-    )
+    ) + permuted_words(tested, "methods")
 
 
 def _number_of_annotators(content: ReportContent) -> str:

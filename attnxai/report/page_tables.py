@@ -16,6 +16,7 @@ from attnxai.report.findings import (
     best_brightness,
     draws_words,
     is_miscalibrated,
+    permuted_words,
     smallest_adjusted,
     smallest_words,
 )
@@ -162,7 +163,7 @@ def _note_on_adjustment(result: AgreementResult, tested: Sequence[Estimate]) -> 
         draws=draws_words(tested),
         p=format_p(min(smallest_adjusted(e) for e in tested)),
         annotators=say("page.smallest.annotators") if several else "",
-    )
+    ) + permuted_words(tested, "table")
 
 
 def _level_of(estimates: Sequence[Estimate]) -> str:

@@ -16,6 +16,7 @@ from attnxai.report.findings import (
     best_of,
     draws_words,
     is_miscalibrated,
+    permuted_words,
     smallest_adjusted,
 )
 from attnxai.report.labels import short_labels_table
@@ -207,6 +208,7 @@ def _short_table(results: Sequence[AgreementResult]) -> Table:
             mean=weighted,
             level=results[0].settings["level"],
             sources=_permuted_sources(results[0]),
+            permuted=permuted_words(tested, "caption"),
             adjusted=say("terminal.adjusted", n=n_family) if n_family > 1 else "",
             smallest=say(
                 "terminal.smallest",

@@ -178,10 +178,21 @@ def test_the_pooled_test_is_distrusted_where_it_passes_unrelated_pairings(one):
 
 def test_sources_that_keep_their_own_annotation_are_not_counted_as_permuted(one):
     def half(e):
-        return {"within_strata": dataclasses.replace(e.within_strata, n_tested=8)}
+        test = dataclasses.replace(
+            e.within_strata, n_tested=8, observed_tested=4.0, weight_tested=0.5
+        )
+        excess.append(test.observed - test.mean)
+        return {"within_strata": test}
 
-    kept = "8 of 16 sources permuted, the others keep their own annotation)"
-    assert details(one, half).count(kept) == 1
+    excess = []
+    text = details(one, half)
+    kept = "8 of 16 sources permuted, the others keep their own annotation; over the 8 alone, 4.0"
+    assert text.count(kept) == 1
+    # the others add nothing to the excess, so that of the half is twice that of all
+    alone = re.search(r"over the 8 alone, (\S+) against (\S+)\)", text)
+    assert float(alone[1]) - float(alone[2].replace("−", "-")) == pytest.approx(
+        2 * excess[0], abs=0.1
+    )
     assert "keep their own" not in details(one, lambda _: {})
 
 
@@ -333,7 +344,7 @@ def test_without_classes_it_is_said_what_stands_in_for_them():
     verdict, result = verdict_of(n_sources=40, classes=())
     details = verdict.statements[0].details
     assert "the same predicted class and annotated size" in details
-    assert any("between class scores; the other 20 keep their own" in c for c in result.notes)
+    assert any("between class scores; the others keep their own" in c for c in result.notes)
 
 
 def test_the_baseline_that_is_named_is_one_that_decides():

@@ -145,7 +145,7 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
     note = (
         f"{which}: {'among them ' if n_unknown < len(classes) else ''}annotations are permuted between sources "
         f"of the same {PREDICTED_CLASS} and similar {ANNOTATED_SIZE}, for the half with the largest margin "
-        f"between class scores; the other {bins.count(None)} keep their own annotation. If the classes are known, add a class column to "
+        f"between class scores; the others keep their own annotation. If the classes are known, add a class column to "
         "the annotation table."
     )
     if n_unknown == len(classes):

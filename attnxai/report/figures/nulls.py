@@ -13,6 +13,7 @@ from attnxai.metrics import METRICS
 from attnxai.report.figures.agreement import panel_grid
 from attnxai.report.figures.fitting import add_legend, fit_titles, shortened
 from attnxai.report.figures.text import FigureText, permutation_phrase, shown_estimates
+from attnxai.report.findings import permuted_words
 from attnxai.report.sentences.say import say
 from attnxai.report.style import (
     BASELINE_COLOUR,
@@ -63,6 +64,7 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
             model=result.model_name,
             sources=permutation_phrase([result], metric) or say("caption.permuted.any"),
             outline=say("caption.nulls.outline") if within else "",
+            permuted=permuted_words(estimates, "caption"),
             n_draws=result.settings["n_permutations"],
             former=say("caption.nulls.former") if within else "",
             side=say(f"methods.side.{result.settings['alternative']}"),

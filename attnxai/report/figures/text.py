@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.report.agreement_plot import agreement_rows, noise_ceiling_range
-from attnxai.report.findings import why_no_interval
+from attnxai.report.findings import permuted_words, why_no_interval
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import group_phrase, n_beside, n_words, strata_words
 from attnxai.statistics.formats import with_interval
@@ -96,7 +96,8 @@ def bar_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     if not sources or min(attainable, default=1.0) > SIGNIFICANCE_LEVEL:
         return ""
     sides = dict.fromkeys(say(f"caption.side.{r.settings['alternative']}") for r in results)
-    return say("caption.permuted", sources=sources, side=" ".join(sides))
+    permuted = permuted_words(shown_estimates(results, metric), "caption")
+    return say("caption.permuted", sources=sources, permuted=permuted, side=" ".join(sides))
 
 
 def further_phrase(results: Sequence[AgreementResult], metric: str) -> str:

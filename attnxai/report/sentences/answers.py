@@ -25,7 +25,16 @@ ANSWERS: dict[str, str] = {
         "{tested}){alternative}."
     ),
     "own.tested.all": "{n:source}",
-    "own.tested.some": "{n_tested} of {n:source} permuted, the others keep their own annotation",
+    "own.tested.some": (
+        "{n_tested} of {n:source} permuted, the others keep their own annotation; over {n_tested:~that one|the {n_tested}} "
+        "alone, {observed} against {permuted}"
+    ),
+    "permuted.caption": " ({n_tested} of {n}; the others keep their own)",
+    "permuted.table": (
+        " {n_tested} of {n} sources are permuted; the others keep their own annotation, so that the mean under permutation "
+        "differs less from the observed one than if all were permuted."
+    ),
+    "permuted.methods": " Of {n} sources, {n_tested} were permuted; the others kept their own annotation.",
     "own.sources.any": "sources",
     "own.sources.all": "all sources",
     "own.sources.strata": "sources of the same {strata}",

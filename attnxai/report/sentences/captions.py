@@ -10,7 +10,7 @@ CAPTIONS: dict[str, str] = {
     "caption.intervals.none": "which have no intervals ({reason})",
     "caption.intervals.without": "; {n:mean} without a line {n:~has|have} no interval",
     "caption.permuted": (
-        "Grey bars: central 95 % of the means when annotations are permuted across {sources}; a point inside its "
+        "Grey bars: central 95 % of the means when annotations are permuted across {sources}{permuted}; a point inside its "
         "bar agrees no better with its own source than with others, a point left of it less well, a point right "
         "of it better. {side}"
     ),
@@ -60,7 +60,7 @@ CAPTIONS: dict[str, str] = {
     ),
     "caption.nulls": (
         "{mean}{metric} over sources of the maps of {model} as observed (line) and when annotations are permuted across "
-        "{sources}{outline}, up to {n_draws} permutations. The p-value{former} ({side}, not adjusted) is in each "
+        "{sources}{outline}{permuted}, up to {n_draws} permutations. The p-value{former} ({side}, not adjusted) is in each "
         "panel."
     ),
     "caption.nulls.outline": " (filled) or across all sources (outline)",

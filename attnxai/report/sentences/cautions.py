@@ -62,6 +62,11 @@ CAUTIONS: dict[str, str] = {
         "Annotations are permuted across classes: what maps and annotations of a class share counts as "
         "agreement here. Add --strata class to control for the class."
     ),
+    "caution.few_permuted": (
+        "Only {n_tested} of {n:source} {n_tested:~is|are} permuted, and p-values rest on {n_tested:~it|these}. The others keep "
+        "their own annotation, which brings the mean under permutation closer to the observed one; what the permuted "
+        "sources alone show stands at each map."
+    ),
     "caution.alone": (
         "{n:source is|sources are} the only one of {n:~its|their} {strata}, and {n:~keeps its|keep their} own "
         "annotation in every permutation."

@@ -132,7 +132,7 @@ PAGE: dict[str, str] = {
     "page.within.baselines": " Maps that know emission and nothing else have {tests}.",
     # --- the terminal -------------------------------------------------------------------------------
     "terminal.note": (
-        "{metric}: {mean} [{level:%} interval]; permuted: with the annotations of {sources}; p{adjusted}{smallest}; "
+        "{metric}: {mean} [{level:%} interval]; permuted: with the annotations of {sources}{permuted}; p{adjusted}{smallest}; "
         "minus brightness: less that of {baseline}."
     ),
     "terminal.adjusted": " adjusted over {n} maps",

@@ -8,9 +8,10 @@ VERDICT: dict[str, str] = {
     "annotations.associations": "the human component associations",
     # --- the headline -------------------------------------------------------------------------------
     "headline.evidence": (
-        " ({map}: {metric} {value} against {permuted} by permutation, {adjusted}{p:p}{smallest}, {n} {group})"
+        " ({map}: {metric} {value} against {permuted} by permutation, {adjusted}{p:p}{smallest}, {n} {group}{permuted_sources})"
     ),
     "headline.evidence.adjusted": "adjusted ",
+    "headline.evidence.permuted": ", {n_tested} of them permuted",
     "p.smallest": ", the smallest attainable",
     "headline.evidence.clearest": "clearest for {map}",
     "headline.less": (

@@ -41,7 +41,7 @@ def test_predicted_class_and_annotated_size_stand_in_for_the_class():
     assert estimate.test.null == "within predicted class and annotated size"
     assert estimate.p_adjusted is not None
     note = next(note for note in result.notes if "The class of 40 sources is not known" in note)
-    assert "20 keep their own annotation" in note
+    assert "the others keep their own annotation" in note
     assert (estimate.test.n_sources, estimate.test.n_tested) == (40, 20)
     record = estimate.to_record()
     assert record["n_tested_within_strata"] == 20
@@ -72,6 +72,9 @@ def test_the_unsure_half_keeps_its_annotation():
         means.append(value[np.arange(8), [*first, *second, 4, 5, 6, 7]].mean())
     np.testing.assert_allclose(np.sort(test.values), np.sort(means))
     assert test.exhaustive
+    # over the four alone, by hand
+    assert test.observed_tested == pytest.approx(value[:4, :4].diagonal().mean())
+    assert test.mean_tested == pytest.approx((value[:2, :2].mean() + value[2:4, 2:4].mean()) / 2)
     assert (test.n_sources, test.n_tested) == (8, 4)
     assert test.p_value == pytest.approx(np.mean(np.array(means) >= means[0] - 1e-9))
 
