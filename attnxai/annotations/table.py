@@ -18,6 +18,7 @@ from attnxai.annotations.annotation_set import (
     Operation,
     expected_round,
 )
+from attnxai.annotations.file_names import name_without_extensions
 from attnxai.annotations.merging import majority_classes
 from attnxai.annotations.naming import folded
 from attnxai.annotations.shapes import (
@@ -209,7 +210,7 @@ class _Table:
             if not row["annotator"]:
                 faults.add(line, "annotator", "", "a name")
             return self.file.naming.renamed(row["annotator"])
-        name = self.file.annotator or Path(self.file.path).name.partition(".")[0]
+        name = self.file.annotator or name_without_extensions(self.file.path)
         self._counts[f"It has no column annotator; that of its rows is {name[:60]}"] += 1
         return self.file.naming.renamed(name)
 

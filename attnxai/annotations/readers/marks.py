@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.annotations.file_names import name_without_extensions, names_without_extensions
 from attnxai.annotations.naming import COLOUR, FILE, FOLDER, folded
 from attnxai.annotations.readers.pictures import ids_of_picture
 from attnxai.annotations.shape_conversion import upright
@@ -25,7 +26,7 @@ from attnxai.annotations.shapes import Frame, Label, Shape
 from attnxai.annotations.sky_matching import images_at
 from attnxai.data.csv_table import Faults
 from attnxai.data.grid import RowZero
-from attnxai.data.images import SourceImage, source_id
+from attnxai.data.images import SourceImage
 from attnxai.data.positions import mean_position
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import AnnotationError, NoMarksError
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 OUTSIDE = "outside all images"
 NO_IMAGE = "its image is not among the images"
-_SEPARATORS = "_-. "
+_SEPARATORS = "_. -"
 # shares of width to height that differ by less are those of one image
 _SAME_SHAPE = 0.02
 
@@ -265,7 +266,7 @@ class MarkList:
         name, _ = self.source_and_rest
         default = self.file.source or name
         if not default and open_ones and self.file.images is None:
-            default = source_id(Path(self.file.path).name.partition(".")[0])
+            default = self._without_word(name_without_extensions(self.file.path))
             on_sky = any(mark.shape.frame is Frame.ICRS for mark in open_ones)
             advice = " With --images (in Python images), marks on the sky belong to the image that they lie on."
             self.note(
@@ -329,8 +330,13 @@ class MarkList:
         source, rest = self._parts_of_name()
         return source, "" if folded(rest) in self._no_annotators else rest
 
+    def _without_word(self, name: str) -> str:
+        """A name without a word behind it that names nobody, such as ``mask``."""
+        parts = re.fullmatch(rf"(.+?)[{_SEPARATORS}]+([^{_SEPARATORS}]+)", name)
+        return parts[1] if parts and folded(parts[2]) in self._no_annotators else name
+
     def _parts_of_name(self) -> tuple[str, str]:
-        stems = {_stem(self.file.path), Path(self.file.path).stem}
+        stems = names_without_extensions(self.file.path)
         for name in stems:
             if name in self._by_id:
                 return name, ""
@@ -387,8 +393,10 @@ class MarkList:
         path, naming = Path(self.file.path), self.file.naming
         if self.file.annotator:
             return naming.renamed(self.file.annotator), ""
-        stem = _stem(self.file.path) or path.name
-        of_source = self.source_and_rest[0] or (stem if sources == {stem} else "")
+        stem = name_without_extensions(path)
+        of_source = self.source_and_rest[0] or (
+            stem if sources == {self._without_word(stem)} else ""
+        )
         if naming.annotator_from == FOLDER or (
             naming.annotator_from != FILE and of_source and not self.source_and_rest[1]
         ):
@@ -436,11 +444,6 @@ class MarkList:
         across = np.asarray(x, dtype=np.float64) * (columns / width)
         down = np.asarray(y, dtype=np.float64) * (rows / height)
         return across - 0.5, (down if top else rows - down) - 0.5
-
-
-def _stem(path: str) -> str:
-    """Name of a file without its ending, of which ``.ds9.reg`` may be one."""
-    return re.sub(r"(\.\w{1,6})?\.\w{1,8}$", "", Path(path).name)
 
 
 def _centre(shape: Shape) -> tuple[float, float]:

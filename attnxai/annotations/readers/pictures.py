@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.annotations.annotation_set import WEIGHT, expected_round
+from attnxai.annotations.file_names import PICTURE_EXTENSIONS
 from attnxai.annotations.naming import folded
 from attnxai.annotations.pixel_outlines import trace_areas
 from attnxai.annotations.shapes import Shape, ShapeKind
@@ -35,7 +36,7 @@ MOST_PIXELS = 2**24
 
 
 # endings that images here do not have, and what Roboflow and Label Studio make of the name of a file
-_ENDING = re.compile(r"\.(?:jpe?g|tiff?|gif|webp|bmp)$", re.IGNORECASE)
+_ENDING = re.compile("(?:" + "|".join(map(re.escape, PICTURE_EXTENSIONS)) + ")$", re.IGNORECASE)
 _OF_ROBOFLOW = re.compile(r"_(?:png|jpe?g|tiff?|webp|bmp|fits?)\.rf\.\w+$", re.IGNORECASE)
 _OF_LABEL_STUDIO = re.compile(r"[0-9a-f]{8}-(?=.)")
 
