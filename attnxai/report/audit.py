@@ -97,7 +97,7 @@ def audit_of_map(found: MapLocation | None) -> str:
         faults.append(say("audit.map.sign", above=listed(found.above), below=listed(found.below)))
     if not faults:
         return ""
-    return say("audit.map", map=name_of_map(found.name), faults=listed(faults))
+    return say("audit.map", map=capitalised(name_of_map(found.name)), faults=listed(faults))
 
 
 def _aucs(found: MapLocation) -> str:
@@ -126,11 +126,12 @@ def audit_badge(found: MapLocation | None) -> str:
 
 
 def zones_table(locations: Sequence[EvidenceLocation]) -> Table:
-    """What each network knows from each zone alone."""
+    """What each network knows from each zone alone; without rows where only maps are known."""
     rows: list[tuple[EvidenceLocation, str, Interval | None, Interval | None, ZoneEvidence | None]]
     rows = []
     for found in locations:
-        rows.append((found, say("audit.whole"), found.accuracy, found.auc, None))
+        if found.accuracy is not None or found.auc is not None:
+            rows.append((found, say("audit.whole"), found.accuracy, found.auc, None))
         for zone in reversed(found.zones):
             name = say("audit.alone", zone=zone.zone)
             rows.append((found, name, zone.accuracy, zone.auc, zone))

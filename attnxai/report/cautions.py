@@ -11,7 +11,7 @@ import numpy as np
 
 from attnxai.agreement.comparison.null_tests import N_PERMUTATION_PAIRINGS
 from attnxai.agreement.comparison.strata import PREDICTED_CLASS, SIZE
-from attnxai.data.wording import listed
+from attnxai.data.wording import first_of, listed
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
 from attnxai.report.findings import MISCALIBRATED, class_effects, classes_of, smallest_adjusted
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_DRAWS = 1_000_000
 """More permutations than these are not asked for: a p-value that needs them is at the level."""
+MOST_TESTS = 6
+"""Tests at the edge of the level that the caution names; of more it gives the number."""
 
 FEW_PERMUTED = 2 / 3
 """Where less than this share of the sources is permuted, a caution says so."""
@@ -156,7 +158,8 @@ def _about_draws(result: AgreementResult) -> list[str]:
         needed=min(needed, MOST_DRAWS),
         option=str(needed),
     )
-    return [say("caution.monte_carlo", n=len(maps), maps=listed(maps), remedy=remedy)]
+    named = first_of(maps, MOST_TESTS) if len(maps) > MOST_TESTS else listed(maps)
+    return [say("caution.monte_carlo", n=len(maps), maps=named, remedy=remedy)]
 
 
 def draws_to_decide(p_value: float, ends: tuple[float, float], n_draws: int) -> int:

@@ -46,7 +46,8 @@ def source_headings(content: ReportContent) -> list[str]:
         return [
             f"{part.name}: {label_of_map(shown_explanation(part.result))}" for part in content.parts
         ]
-    return ["Predicted", "Split", *map(label_of_map, listed_maps(content.parts[0].result))]
+    predicted = ["Predicted"] if content.parts[0].pairs.predicted else []
+    return [*predicted, "Split", *map(label_of_map, listed_maps(content.parts[0].result))]
 
 
 def panel_maps(content: ReportContent) -> dict[str, str]:
@@ -137,7 +138,7 @@ def _single_cells(part: ModelPart, index: int, decimals: int) -> list[dict[str, 
     position = pairs.sources.index(result.sources[index])
     split = result.splits[index]
     return [
-        _sortable(pairs.predicted[position] if pairs.predicted else ""),
+        *([_sortable(pairs.predicted[position])] if pairs.predicted else []),
         _sortable(group_name(split), split),
         *(_value_cell(result, name, index, decimals) for name in listed_maps(result)),
     ]

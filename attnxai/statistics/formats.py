@@ -245,5 +245,14 @@ def format_effective(n_effective: float | None) -> str:
 
 
 def short_number(value: float) -> str:
-    """Two digits; below a thousandth one digit and a power of ten."""
-    return f"{value:.0e}" if 0 < abs(value) < 1e-3 else f"{value:.2g}"
+    """Two digits; below a thousandth one digit, and from a million two, with a power of ten.
+
+    Examples
+    --------
+    >>> [short_number(value) for value in (0.00042, 0.123, 9.96, 123.4, -5678.0, 1234567.0)]
+    ['4e-04', '0.12', '10', '120', '-5700', '1.2e+06']
+    """
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.0e}"
+    text = f"{value:.2g}"
+    return f"{float(text):.0f}" if 10 <= abs(float(text)) < 1e6 else text

@@ -245,3 +245,12 @@ def test_the_paragraph_of_methods_follows_the_options_of_the_audit():
     )
     assert "one zone alone" not in paragraph(without)
     assert "AUCs of the audit" not in paragraph(without)
+
+
+def test_maps_without_their_network_have_no_empty_table_of_zones():
+    bare = dataclasses.replace(
+        location(GOOD, empty=None), accuracy=None, auc=None, zones=(), not_split="only maps"
+    )
+    table = zones_table([bare])
+    assert table.n_rows == 0
+    assert table.note == "Not measured by zone: only maps."

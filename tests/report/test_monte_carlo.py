@@ -26,6 +26,20 @@ def two_models():
     return content.contrasts[0]
 
 
+def test_of_many_tests_at_the_edge_the_caution_names_the_first():
+    _, result = planted()
+
+    def change(estimate):
+        if estimate.is_baseline or estimate.metric != "nss":
+            return estimate
+        return dataclasses.replace(estimate, p_adjusted=0.045, p_adjusted_monte_carlo=(0.03, 0.06))
+
+    (caution,) = warned(verdict_with(result, change))
+    # three maps over all sources and within each of two classes
+    assert caution.count("95 % Monte Carlo interval") == 6
+    assert " and 3 more. " in caution
+
+
 def warned(verdict):
     return [caution for caution in verdict.cautions if WORDS in caution]
 
