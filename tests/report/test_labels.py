@@ -104,7 +104,7 @@ def test_its_words(result):
     words = labels_words(result)
     assert words.startswith("The marks of each label as a target of their own")
     assert "permuted across sources of the same class" in words
-    assert "adjusted over 6 tests of labels and maps together" in words
+    assert "their p-values are adjusted over 6 tests of labels and maps together" in words
     assert "oo few" not in words
     assert "smallest" not in words
     assert "Each label was also" in methods_text(ReportContent.of(result)).plain

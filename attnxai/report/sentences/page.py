@@ -77,7 +77,7 @@ PAGE: dict[str, str] = {
     "labels.all": "all",
     "labels.sources": "(sources)",
     "labels.short": "{metric} of {model} with the marks of each label (adjusted p)",
-    "page.labels.adjusted": "; p-values are adjusted over {n:test} of labels and maps together",
+    "page.labels.adjusted": "; their p-values are adjusted over {n:test} of labels and maps together",
     "page.labels.few": " Too few sources for an interval, which needs {needed}: {labels}.",
     "page.labels.untested": " Not tested: {labels} ({reason}).",
     "page.labels.none": "none of these sources holds the label",
