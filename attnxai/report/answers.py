@@ -9,7 +9,6 @@ none.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,10 +24,10 @@ from attnxai.report.findings import (
     MISCALIBRATED,
     Order,
     Side,
-    best_of,
     brightness_names,
     classes_of,
     compared_with,
+    deciding_baseline,
     emission_names,
     is_same_for_all,
     one_sided_p,
@@ -248,7 +247,7 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
     sentences = []
     for names in filter(None, (brightness_names(result), emission_names(result), [CENTRE_BIAS])):
         order = compared_with(estimate, names)
-        shown = _shown_baseline(estimate, result, names, order)
+        shown = deciding_baseline(estimate, names)
         difference = estimate.differences[shown]
         if not np.isfinite(difference.value):
             continue
@@ -282,14 +281,6 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
         )
         sentences.append(say(f"baselines.order.{order}", baseline=baseline, numbers=numbers))
     return " ".join(sentences) or say("baselines.none")
-
-
-def _shown_baseline(
-    estimate: Estimate, result: AgreementResult, names: Sequence[str], order: Order
-) -> str:
-    """The one that agrees best of the baselines that what is said holds for."""
-    of_order = [name for name in names if compared_with(estimate, [name]) is order] or names
-    return best_of(result, estimate.metric, of_order)
 
 
 def _partial_correlation(result: AgreementResult, estimate: Estimate) -> str:

@@ -6,12 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.data.wording import listed
-from attnxai.report.findings import Order, baselines_of_kind, compared_with
+from attnxai.report.findings import (
+    Order,
+    baselines_of_kind,
+    brightness_names,
+    compared_with,
+    deciding_baseline,
+)
 from attnxai.report.headline import MOST_NAMED, estimates_of
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import capitalised, names_of_maps
 
 if TYPE_CHECKING:
+    from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.results import AgreementResult
 
 _ORDERS = (Order.WORSE, Order.BETTER, Order.OPEN, Order.UNKNOWN)
@@ -37,6 +44,26 @@ def baselines_line(results: Sequence[AgreementResult]) -> str:
         "baselines.line",
         baselines=listed([say(f"baselines.meaning.{kind}") for kind in kinds]),
         found=capitalised("; ".join(clauses)),
+    )
+
+
+def named_baselines(rows: Sequence[tuple[AgreementResult, Estimate]]) -> str:
+    """The brightness baseline that all maps are compared with, or each with the maps that it is for."""
+    compared: dict[str, dict[str, list[str]]] = {}
+    for result, estimate in rows:
+        name = deciding_baseline(estimate, brightness_names(result))
+        compared.setdefault(name, {}).setdefault(result.model_name, []).append(estimate.explanation)
+    if len(compared) == 1:
+        return next(iter(compared))
+    several = len({result.model_name for result, _ in rows}) > 1
+    of_maps = {
+        name: listed(
+            [names_of_maps(maps) + (f" of {m}" if several else "") for m, maps in of.items()]
+        )
+        for name, of in compared.items()
+    }
+    return "; ".join(
+        say("baselines.for", baseline=name, maps=maps) for name, maps in of_maps.items()
     )
 
 

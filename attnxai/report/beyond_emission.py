@@ -18,8 +18,8 @@ from attnxai.metrics import METRICS
 from attnxai.report.findings import (
     MISCALIBRATED,
     Order,
-    best_emission,
     compared_with,
+    deciding_baseline,
     emission_names,
     speaks_for_agreement,
 )
@@ -70,7 +70,8 @@ def missing_beyond_emission(result: AgreementResult, estimate: Estimate) -> list
     if within is None or own is None:
         return None
     found = []
-    if compared_with(estimate, emission_names(result)) is not Order.BETTER:
+    names = emission_names(result)
+    if names and compared_with(estimate, names) is not Order.BETTER:
         found.append(Missing.FIELD)
     names = emission_names(within)
     if names and compared_with(own, names) is not Order.BETTER:
@@ -96,8 +97,8 @@ def is_beyond_emission(result: AgreementResult, estimate: Estimate) -> bool:
 def not_better_than_emission(result: AgreementResult, estimates: Sequence[Estimate]) -> bool:
     """Whether no map of some agrees better than emission, although emission does not agree better than all."""
     names = emission_names(result)
-    orders = {compared_with(estimate, names) for estimate in estimates}
-    return bool(names) and Order.OPEN in orders and Order.BETTER not in orders
+    orders = {compared_with(estimate, names) for estimate in estimates if names}
+    return Order.OPEN in orders and Order.BETTER not in orders
 
 
 def emission_answer(result: AgreementResult, estimate: Estimate) -> str:
@@ -111,8 +112,9 @@ def emission_answer(result: AgreementResult, estimate: Estimate) -> str:
     text += say(
         "emission.own", n=own.interval, metric=METRICS[own.metric].label, value=own.interval
     )
-    baseline = best_emission(within, own.metric)
-    if baseline is not None:
+    names = emission_names(within)
+    if names:
+        baseline = deciding_baseline(own, names)
         difference = own.differences[baseline]
         text += say("emission.difference", baseline=baseline, difference=difference)
     test = own.test

@@ -264,16 +264,34 @@ def is_comparable(difference: Interval) -> bool:
     return difference.known and difference.high > difference.low
 
 
+def deciding_baseline(estimate: Estimate, names: Sequence[str]) -> str:
+    """Which of the baselines of a kind a map is compared with: the one that agrees best, whose difference is lowest.
+
+    Where the interval of that difference is above 0, but that of another resolution is not, it is this other one: a
+    map is better than a kind of baseline only if it is better at every resolution. One without an interval comes first.
+    """
+
+    def lowest(some: Sequence[str]) -> str:
+        return min(
+            some, key=lambda name: np.nan_to_num(estimate.differences[name].value, nan=np.inf)
+        )
+
+    unknown = [name for name in names if not is_comparable(estimate.differences[name])]
+    if unknown:
+        return lowest(unknown)
+    best = lowest(names)
+    open_to_it = [name for name in names if not estimate.differences[name].low > 0]
+    return lowest(open_to_it) if open_to_it and estimate.differences[best].low > 0 else best
+
+
 def compared_with(estimate: Estimate, names: Sequence[str]) -> Order:
-    """Better than all of the baselines, worse than any, neither, or not known."""
-    differences = [estimate.differences[name] for name in names]
-    if not all(map(is_comparable, differences)):
+    """Better, worse, neither, or not known, by the difference from the :func:`deciding_baseline`."""
+    difference = estimate.differences[deciding_baseline(estimate, names)]
+    if not is_comparable(difference):
         return Order.UNKNOWN
-    if any(difference.high < 0 for difference in differences):
+    if difference.high < 0:
         return Order.WORSE
-    if all(difference.low > 0 for difference in differences):
-        return Order.BETTER
-    return Order.OPEN
+    return Order.BETTER if difference.low > 0 else Order.OPEN
 
 
 def baselines_of_kind(result: AgreementResult) -> dict[str, list[str]]:

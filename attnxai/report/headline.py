@@ -192,8 +192,10 @@ def _against_brightness(result: AgreementResult, agreeing: Sequence[Estimate]) -
     n_better = orders.count(Order.BETTER)
     if n_better == n:
         return say("headline.agree.better", n=n)
+    n_worse = orders.count(Order.WORSE)
     if n_better:
-        return say("headline.agree.some_better", n_better=n_better)
+        less = say("headline.agree.also_worse", n_worse=n_worse) if n_worse else ""
+        return say("headline.agree.some_better", n_better=n_better, less=less)
     better = better_baselines(result, agreeing)
     if better:
         return say(
@@ -201,6 +203,8 @@ def _against_brightness(result: AgreementResult, agreeing: Sequence[Estimate]) -
             baselines=listed([_with_value(result, kind) for kind in better]),
             n=len(better),
         )
+    if n_worse:
+        return say("headline.agree.some_worse", n_worse=n_worse)
     return say("headline.agree.open", n=n)
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
-from attnxai.data.wording import first_of, listed
+from attnxai.data.wording import first_of
 from attnxai.metrics import METRICS
 from attnxai.report.audit import audit_badge
+from attnxai.report.baselines import named_baselines
 from attnxai.report.findings import (
-    best_brightness,
+    brightness_names,
+    deciding_baseline,
     draws_words,
     is_miscalibrated,
     permuted_words,
@@ -106,6 +108,7 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         "Map": [label_of_map(statement.explanation) for _, statement, _ in rows],
         "Verdict": [statement.badge for _, statement, _ in rows],
     }
+    compared = [deciding_baseline(e, brightness_names(result)) for result, _, e in rows]
     cells = {
         METRICS[metric].label + _level_of(estimates): [
             with_interval(e.interval, decimals=places)
@@ -117,7 +120,7 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         ],
         "Adjusted p": [format_p(e.p_adjusted) for e in estimates],
         "Minus brightness": all_with_intervals(
-            [e.differences[best_brightness(result, metric)] for result, _, e in rows]
+            [e.differences[name] for (*_, e), name in zip(rows, compared, strict=True)]
         ),
     }
     label = in_sentence(METRICS[metric].label)
@@ -127,7 +130,7 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         say(
             "page.minus_brightness",
             metric=label,
-            baseline=_named_baselines({p.name: best_brightness(p.result, metric) for p in parts}),
+            baseline=named_baselines([(r, e) for r, _, e in rows]),
         ),
     ]
     if any(e.share_of_noise_ceiling for e in estimates):
@@ -170,13 +173,6 @@ def _level_of(estimates: Sequence[Estimate]) -> str:
     """The level of the intervals, to follow the heading of their column."""
     levels = [e.interval.level for e in estimates if e.interval.known]
     return f" [{format_share(levels[0])}]" if levels else ""
-
-
-def _named_baselines(of_models: Mapping[str, str]) -> str:
-    """The baseline of all models, or those of each."""
-    if len(set(of_models.values())) == 1:
-        return next(iter(of_models.values()))
-    return listed([f"{name} of {model}" for model, name in of_models.items()])
 
 
 def _share_of_ceiling(estimate: Estimate) -> Interval | None:

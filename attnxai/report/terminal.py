@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
+from attnxai.report.baselines import named_baselines
 from attnxai.report.findings import (
     baselines_of_kind,
     best_brightness,
     best_emission,
     best_of,
+    brightness_names,
+    deciding_baseline,
     draws_words,
     is_miscalibrated,
     permuted_words,
@@ -175,10 +178,9 @@ def _short_table(results: Sequence[AgreementResult]) -> Table:
     ]
     permuted = [format_number(e.test.mean, n) if e.test else "" for e, n, _ in columns]
     p_values = ["" if e.is_baseline else format_p(e.p_adjusted) for e in estimates]
-    best = [best_brightness(result, metric) for result, _ in rows]
     differences = [
-        estimate.differences.get(baseline)
-        for estimate, baseline in zip(estimates, best, strict=True)
+        None if e.is_baseline else e.differences[deciding_baseline(e, brightness_names(result))]
+        for (result, _), e in zip(rows, estimates, strict=True)
     ]
     minus = _differences(differences, max(counts))
     names = [label_of_map(name) for _, name in rows]
@@ -217,7 +219,9 @@ def _short_table(results: Sequence[AgreementResult]) -> Table:
             )
             if tested
             else "",
-            baseline=listed(list(dict.fromkeys(best))),
+            baseline=named_baselines(
+                [(r, e) for (r, _), e in zip(rows, estimates, strict=True) if not e.is_baseline]
+            ),
         ),
         rules=tuple(rules),
     )

@@ -19,9 +19,9 @@ For each map of a model, on the sources that conclusions rest on and for the fir
    each on the side where its mean lies and adjusted over the maps, are significant on opposite sides, sentence and
    badge say that the classes differ; where a map is not shown to agree over all sources but is for some class, the
    sentence says so.
-3. The intervals of the differences to brightness and to emission at every resolution, and to the centre bias, decide whether
-   the map agrees better (than all of them), worse (than any of them), or neither can be said. The resolution
-   that is named, by its row in the tables, is the one that agrees best of those that decide. Where a map agrees, but
+3. The interval of the difference to the baseline of a kind (brightness, emission, the centre bias) that agrees best, of all its
+   resolutions, decides whether the map agrees worse; it agrees better if the intervals at every resolution lie above 0. The
+   difference that decides is the one that is shown, and its resolution is named. Where a map agrees, but
    a baseline agrees better, the sentence in bold says so as well; of emission it also says where a
    map is not shown to agree better. A line says of every baseline what was found with all maps (:mod:`~.baselines`). Uniform emission agrees with marks because marks lie on emission; "beyond
    emission" is said by the rule of :mod:`~.beyond_emission`.

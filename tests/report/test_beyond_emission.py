@@ -130,7 +130,7 @@ def test_the_terminal_shows_differences_from_emission_where_they_fit():
         print_report([result], verdict, Console(file=stream, width=width), verbose=True)
         shown[width] = stream.getvalue()
     assert f"minus {emission}: the baseline of emission that agrees best" in shown[400]
-    row = next(line for line in shown[400].splitlines() if line.split()[:1] == ["gate1"])
+    row = next(line for line in shown[400].splitlines() if line.split()[:2] == ["Gate", "1"])
     assert row.split()[-2:] == ["0.500", "0.500"]
     assert "minus brightness" in " ".join(shown[60].split())
     assert "minus emission" not in " ".join(shown[60].split())

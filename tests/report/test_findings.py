@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.agreement.estimates import FurtherTest
 from attnxai.agreement.multiplicity import Correction
-from attnxai.report.findings import Finding, Side, finding_of, is_miscalibrated, side_of_chance
+from attnxai.report.findings import (
+    Finding,
+    Order,
+    Side,
+    compared_with,
+    finding_of,
+    is_miscalibrated,
+    side_of_chance,
+)
 from attnxai.report.verdict import reach_verdict
-from attnxai.statistics.interval import no_spread_interval
+from attnxai.statistics.interval import Interval, no_spread_interval
 from tests.builders import made_up
 from tests.report.verdicts import (
     at,
@@ -88,3 +99,27 @@ def test_only_some_metrics_show_that_annotations_are_avoided():
     sides = {"auc": Side.BELOW, "nss": Side.BELOW, "iou": Side.OPEN, "similarity": Side.OPEN}
     for metric, side in sides.items():
         assert side_of_chance(dataclasses.replace(below, metric=metric)) is side
+
+
+@pytest.mark.parametrize(("correlation", "expected"), [(0.5, 0.07), (0.8, 0.06)])
+def test_how_often_the_best_of_four_equal_resolutions_is_wrongly_called_better(
+    correlation, expected
+):
+    """The numbers of the page on the report, with intervals of Student's t."""
+    rng = np.random.default_rng(0)
+    n, n_draws = 40, 4000
+    shared, own = rng.normal(size=(n_draws, n, 1)), rng.normal(size=(n_draws, n, 4))
+    values = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
+    means = values.mean(axis=1)
+    reach = stats.t.ppf(0.975, n - 1) * values.std(axis=1, ddof=1) / np.sqrt(n)
+    names = [f"brightness at {k}″" for k in range(4)]
+    orders = []
+    for row, half in zip(means, reach, strict=True):
+        differences = {
+            name: Interval(value=m, low=m - h, high=m + h, n_units=n)
+            for name, m, h in zip(names, row, half, strict=True)
+        }
+        orders.append(compared_with(SimpleNamespace(differences=differences), names))
+    worse, better = (orders.count(order) / n_draws for order in (Order.WORSE, Order.BETTER))
+    assert worse == pytest.approx(expected, abs=0.01)  # sampled
+    assert better <= 0.025

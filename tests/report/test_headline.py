@@ -97,8 +97,11 @@ def test_better_means_better_than_brightness_at_every_resolution():
     above = dataclasses.replace(estimate.interval, value=1.0, low=0.5, high=1.5)
     open_ = dataclasses.replace(estimate.interval, value=1.0, low=-0.1, high=2.1)
     for intervals, words in (
-        (dict.fromkeys(brightness, above), ". 1 of them agrees better than brightness alone"),
-        ({brightness[0]: above, brightness[1]: open_}, ". None is shown to agree better"),
+        (
+            dict.fromkeys(brightness, above),
+            ". 1 of them agrees better than brightness alone, which",
+        ),
+        ({brightness[0]: above, brightness[1]: open_}, ". Brightness alone agrees better than 2"),
     ):
         change = of_gate1(differences={**estimate.differences, **intervals})
         assert words in verdict_with(result, change).headline

@@ -34,7 +34,8 @@ PAGE: dict[str, str] = {
         "informative (Kish)."
     ),
     "page.minus_brightness": (
-        "Minus brightness: the {metric} of the map minus that of {baseline}, the brightness baseline that agrees best."
+        "Minus brightness: the {metric} of the map minus that of the brightness baseline that agrees best, by which the two are "
+        "compared: {baseline}."
     ),
     "page.share": (
         "Share of noise ceiling: of its lower value, what each annotator reaches against the others, above chance."

@@ -42,9 +42,11 @@ VERDICT: dict[str, str] = {
     "headline.agree.less": ", and {n_less} {n_less:~agrees|agree} less with it than with others",
     "headline.agree.better": "{n:~it agrees|they agree} better than brightness alone",
     "headline.agree.some_better": (
-        "{n_better} of them {n_better:~agrees|agree} better than brightness alone"
+        "{n_better} of them {n_better:~agrees|agree} better than brightness alone{less}"
     ),
+    "headline.agree.also_worse": ", which agrees better than {n_worse}",
     "headline.agree.worse": "{baselines} {n:~agrees|agree} better",
+    "headline.agree.some_worse": "brightness alone agrees better than {n_worse} of them",
     "headline.agree.open": "{n:~it is not|none is} shown to agree better than brightness alone",
     "headline.agree.unknown": ("there are too few sources to compare {n:~it|them} with brightness"),
     "headline.agree.no_comparison": "a comparison with brightness has no interval ({reason})",
@@ -154,6 +156,7 @@ VERDICT: dict[str, str] = {
     "baselines.name.brightness": "brightness",
     "baselines.name.emission": "emission",
     "baselines.name.centre": "the centre bias",
+    "baselines.for": "{baseline} for {maps}",
     "baselines.clause": "{baselines} {found}",
     "baselines.than.worse": "{n:~agrees|agree} better than {maps}",
     "baselines.than.better": "{n:~agrees|agree} less than {maps}",
