@@ -439,7 +439,7 @@ def _class_of(
     known = by_id[source].class_name
     if stated and known and stated != known:
         raise AlignmentError(
-            f"source {source!r} is {stated!r} in the annotations but {known!r} in the data set of its "
-            "image; correct the table or leave its class empty"
+            f"source {source!r} is {stated!r} in the annotations but {known!r} in the data set or the "
+            "labels of its image; correct one of them or leave the class of the annotations empty"
         )
     return stated or known

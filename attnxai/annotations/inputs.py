@@ -14,16 +14,16 @@ from attnxai.annotations.naming import Naming
 from attnxai.annotations.readers.registry import open_annotations, read_opened
 from attnxai.annotations.shapes import Label
 from attnxai.data import frdeep, mirabest
-from attnxai.data.image_notes import grouped_notes, noted_beam
+from attnxai.data.image_notes import collect_images, grouped_notes, noted_beam
 from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.images import (
     SourceSet,
-    collect_images,
     image_files,
     read_image,
     read_images,
     source_id,
 )
+from attnxai.data.label_table import labels_within, with_classes
 from attnxai.data.labelled import MIRABEST, check_unused, recognised_batches
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
@@ -49,6 +49,7 @@ def read_inputs(
     annotations: str | Path | Sequence[str | Path],
     images: str | Path | None = None,
     *,
+    class_table: str | Path | None = None,
     data_dir: str | Path | None = None,
     labels: Collection[Label] | None = None,
     annotator: str = "",
@@ -62,8 +63,9 @@ def read_inputs(
     """Read annotations and the images of the annotated sources.
 
     ``images`` is ``mirabest`` (in ``data_dir``), a folder of images, one image, or a folder or archive of
-    batches, recognised as in training; left out, the table's ``image`` column names them. Only ``labels`` are
-    used, if given. ``min_components`` and ``match_radius_arcsec`` are for a catalogue, see
+    batches, recognised as in training; left out, the table's ``image`` column names them. Their classes are those of
+    ``class_table``, of ``labels.csv`` in a folder, or of the data set. Only marks with one of ``labels`` are used, if
+    given. ``min_components`` and ``match_radius_arcsec`` are for a catalogue, see
     :func:`attnxai.annotations.read_annotations`; for ``reading`` see
     :func:`attnxai.data.read_image`; of it batches take the pixel scale, and with MiraBest ``pad`` and ``match_beam``.
     Without ``needs_images``, images that only the table names are not read.
@@ -82,16 +84,17 @@ def read_inputs(
         return read_opened(opened, images=available, **options).with_labels(labels)
 
     if any(reader.uses_images for reader, _ in opened) and images is not None:
-        available, name = _read_available(images, data_dir, None, reading)
+        available, name = _read_available(images, data_dir, None, reading, class_table)
         marked = read(available)
     else:
         marked = read()
         if images is None and not needs_images:
             return Inputs(annotations=marked, images=SourceSet(()), data_name="")
         if images is None:
-            available, name = _images_of_table(marked, reading), Path(marked.path).name
+            named = _images_of_table(marked, reading)
+            available, name = with_classes(named, class_table), Path(marked.path).name
         else:
-            available, name = _read_available(images, data_dir, marked, reading)
+            available, name = _read_available(images, data_dir, marked, reading, class_table)
     notes: list[str] = []
     if str(images).lower() == MIRABEST:
         marked, notes = _without_hybrids(marked, available)
@@ -144,10 +147,11 @@ def _read_available(
     data_dir: str | Path | None,
     marked: AnnotationSet | None,
     reading: ImageKeywords,
+    class_table: str | Path | None = None,
 ) -> tuple[SourceSet, str]:
     """All images that could be needed, and what to call them."""
     if str(images).lower() == MIRABEST:
-        check_unused(MIRABEST, **_of_files(reading))
+        check_unused(MIRABEST, labels=class_table, **_of_files(reading))
         return _seen_as_asked(
             mirabest.read_mirabest(data_dir, hybrids=True), reading
         ), mirabest.CITATION
@@ -163,13 +167,13 @@ def _read_available(
         release = frdeep.published_release(batches)
         if release is not None:
             name = f"{release.name}; {frdeep.CITATION}"
-        check_unused(str(images), **_of_files(reading))
+        check_unused(str(images), labels=class_table, **_of_files(reading))
         scale = reading.get("pixel_scale_arcsec")
         return _seen_as_asked(
             frdeep.images_of_batches(batches, pixel_scale_arcsec=scale), reading
         ), name
     if marked is None or not root.is_dir():
-        return read_images(root, **reading), name
+        return read_images(root, labels=class_table, **reading), name
     # of a folder only what is annotated: a survey's folder may hold a million others
     found = image_files(root)
     if not found:
@@ -177,7 +181,8 @@ def _read_available(
     _check_any_overlap(marked, [source_id(file) for file in found], str(root))
     wanted = set(marked.sources)
     files = [file for file in found if source_id(file) in wanted]
-    return SourceSet(read_images(files, **reading), origin=str(root)), name
+    read = SourceSet(read_images(files, **reading), origin=str(root))
+    return with_classes(read, class_table, labels_within(root)), name
 
 
 def _of_files(reading: ImageKeywords) -> dict[str, object]:

@@ -17,7 +17,8 @@ from attnxai.data.grid import PixelGrid
 from attnxai.data.image_options import ImageKeywords
 from attnxai.data.images import SourceImage, SourceSet, read_images
 from attnxai.data.independence import find_copies
-from attnxai.data.labelled import LABELS_NAME, MIRABEST, read_training_images
+from attnxai.data.label_table import LABELS_NAME
+from attnxai.data.labelled import MIRABEST, read_training_images
 from attnxai.data.mirabest import read_mirabest
 from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
 from attnxai.errors import LeftOutWarning

@@ -75,7 +75,9 @@ def audit(
             loaded = load_model(resolved.path)
             loaded.network.to(device)
             if annotations:
-                inputs = read_inputs(annotations, images, data_dir=data_dir, **reading)
+                inputs = read_inputs(
+                    annotations, images, class_table=labels, data_dir=data_dir, **reading
+                )
                 found = with_stated_classes(inputs)
             else:
                 found = read_audit_images(images, labels=labels, data_dir=data_dir, **reading)

@@ -86,6 +86,7 @@ def compare(
         ),
     ] = None,
     images: options.ImagesOption = None,
+    labels: options.LabelsOption = None,
     data_dir: options.DataDirOption = None,
     output: Annotated[
         Path | None,
@@ -248,7 +249,7 @@ def compare(
     )
     check_figures(figures := figures.lower())
     check_given(model, maps, split=split, field=field, explain=explain, target=target, audit=audit)
-    labels = parse_labels(options.listed(label or ()) or None)
+    used = parse_labels(options.listed(label or ()) or None)
     with (
         output_folder(output, what="report", default=DEFAULT_FOLDER, overwrite=overwrite) as folder,
         collected_assumptions() as assumed,
@@ -272,7 +273,8 @@ def compare(
                 annotations,
                 images,
                 data_dir=data_dir,
-                labels=labels,
+                class_table=labels,
+                labels=used,
                 min_components=min_components,
                 match_radius_arcsec=match_radius_arcsec,
                 **keywords_of(given),

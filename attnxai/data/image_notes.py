@@ -7,12 +7,14 @@ import contextvars
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attnxai.data.wording import counted, first_of
-from attnxai.errors import AssumptionWarning
+from attnxai.errors import AssumptionWarning, ImageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from attnxai.data.images import SourceImage
 
 _collected: contextvars.ContextVar[dict[str, list[str]] | None] = contextvars.ContextVar(
@@ -64,3 +66,21 @@ def noted_beam(image: SourceImage) -> SourceImage:
                 image.path or image.source,
             )
     return image
+
+
+def collect_images(readers: Iterable[Any]) -> list[SourceImage]:
+    """Call every reader, and report all failures together, and what was assumed of several images once."""
+    images, errors = [], []
+    with grouped_notes():
+        for reader in readers:
+            try:
+                images.append(reader())
+            except ImageError as error:
+                errors.append(str(error))
+    if len(errors) == 1:
+        raise ImageError(errors[0])
+    if errors:
+        raise ImageError(
+            f"{len(errors)} images cannot be used:\n  " + first_of(errors, separator="\n  ")
+        )
+    return images

@@ -17,7 +17,7 @@ import numpy as np
 from attnxai import presenters
 from attnxai.data.blanks import without_blanks
 from attnxai.data.grid import PixelGrid
-from attnxai.data.image_notes import grouped_notes, note, noted_beam
+from attnxai.data.image_notes import collect_images, note, noted_beam
 from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.readers.registry import (
     is_image_name,
@@ -27,7 +27,7 @@ from attnxai.data.readers.registry import (
 )
 from attnxai.data.regridding import square_pixels
 from attnxai.data.short_repr import short_repr
-from attnxai.data.wording import first_of, is_text
+from attnxai.data.wording import is_text
 from attnxai.errors import AssumptionWarning, ImageError
 
 if TYPE_CHECKING:
@@ -374,7 +374,10 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def read_images(
-    paths: str | Path | Iterable[str | Path], **reading: Unpack[ImageKeywords]
+    paths: str | Path | Iterable[str | Path],
+    *,
+    labels: str | Path | None = None,
+    **reading: Unpack[ImageKeywords],
 ) -> SourceSet:
     """Read image files, or all images of a folder.
 
@@ -382,6 +385,8 @@ def read_images(
     ----------
     paths : path or iterable of paths
         Files, or one folder whose images are read in the order of their names.
+    labels : path, optional
+        CSV table with the columns source and class; left out, ``labels.csv`` in the folder, if there is one.
     **reading
         Fields of :class:`~attnxai.data.image_options.ImageOptions`, as in :func:`read_image`.
 
@@ -392,7 +397,9 @@ def read_images(
     Raises
     ------
     ImageError
-        Naming every file that cannot be used.
+        Naming every file that cannot be used; or if there is none.
+    DataSetError
+        If the table cannot be used, or names none of the images.
 
     Examples
     --------
@@ -402,12 +409,15 @@ def read_images(
     >>> images.sources == tuple(files)[:2]
     True
     """
+    from attnxai.data.label_table import labels_within, with_classes  # which needs this module
+
     origin = ""
+    beside = None
     if isinstance(paths, str | Path):
         root = Path(paths)
         origin = str(root)
         if root.is_dir():
-            files = image_files(root)
+            files, beside = image_files(root), labels_within(root)
             if not files:
                 raise ImageError(
                     f"folder {root} holds no images; known extensions are {known_endings()}"
@@ -416,26 +426,15 @@ def read_images(
             files = [root]
     else:
         files = [Path(path) for path in paths]
-    images = collect_images(functools.partial(read_image, file, **reading) for file in files)
-    return SourceSet(images, origin=origin)
-
-
-def collect_images(readers: Iterable[Any]) -> list[SourceImage]:
-    """Call every reader, and report all failures together, and what was assumed of several images once."""
-    images, errors = [], []
-    with grouped_notes():
-        for reader in readers:
-            try:
-                images.append(reader())
-            except ImageError as error:
-                errors.append(str(error))
-    if len(errors) == 1:
-        raise ImageError(errors[0])
-    if errors:
-        raise ImageError(
-            f"{len(errors)} images cannot be used:\n  " + first_of(errors, separator="\n  ")
-        )
-    return images
+        if not files:
+            raise ImageError(
+                'there are no image files to read; name their folder, as in read_images("cutouts")'
+            )
+    images = SourceSet(
+        collect_images(functools.partial(read_image, file, **reading) for file in files),
+        origin=origin,
+    )
+    return with_classes(images, labels, beside)
 
 
 def from_array(

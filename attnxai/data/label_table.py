@@ -10,9 +10,12 @@ from pathlib import Path
 
 from attnxai.data.classes import canonical_class
 from attnxai.data.csv_table import Faults, parse_csv, parse_rows, read_csv
-from attnxai.data.images import source_id
-from attnxai.data.wording import first_of
+from attnxai.data.images import SourceSet, source_id
+from attnxai.data.wording import counted, first_of
 from attnxai.errors import AttnxaiWarning, DataSetError
+
+LABELS_NAME = "labels.csv"
+"""The table in a folder of images."""
 
 SOURCE_COLUMNS = ("source", "image")
 CLASS_COLUMNS = ("class", "label", "class_name")
@@ -143,3 +146,57 @@ def check_classes(rows: Mapping[str, LabelRow], path: str | Path) -> None:
             f"label table {path} has no training images of class {never[0][:60]!r} (line {line}); give it "
             "some with the split train"
         )
+
+
+def labels_within(folder: Path) -> Path | None:
+    """The table of labels in a folder of images; None if there is none."""
+    table = folder / LABELS_NAME
+    return table if table.is_file() else None
+
+
+def with_classes(
+    images: SourceSet, labels: str | Path | None, beside: Path | None = None
+) -> SourceSet:
+    """Images with the classes of a table, of which other rows are for other images.
+
+    Parameters
+    ----------
+    images : SourceSet
+        Images that state no class.
+    labels : path, optional
+        The table that a user names.
+    beside : path, optional
+        The table that is used where none is named; that it is about other images alone is only warned of.
+
+    Returns
+    -------
+    SourceSet
+        Images without a row have no class.
+
+    Raises
+    ------
+    DataSetError
+        If the table cannot be used, or the one that is named has no row for any of the images.
+    """
+    table = labels if labels is not None else beside
+    if table is None:
+        return images
+    rows = read_label_table(table)
+    if images and not any(source in rows for source in images.sources):
+        fault = (
+            f"label table {table} names none of {counted(len(images), 'image')} (such as {images.sources[0]!r}), but "
+            f"{first_of([repr(source[:60]) for source in rows], 3)}; ids are file names without folder and extension"
+        )
+        if labels is not None:
+            raise DataSetError(fault)
+        warnings.warn(fault, AttnxaiWarning, stacklevel=3)
+        return images
+    return SourceSet(
+        (
+            dataclasses.replace(image, class_name=rows[image.source].class_name)
+            if image.source in rows
+            else image
+            for image in images
+        ),
+        origin=images.origin,
+    )

@@ -10,7 +10,8 @@ from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.readers import read_annotations
-from attnxai.data.images import SourceImage, SourceSet, collect_images, read_image
+from attnxai.data.image_notes import collect_images
+from attnxai.data.images import SourceImage, SourceSet, read_image
 from attnxai.data.labelled import LabelledData, read_training_images
 from attnxai.data.mirabest import Confidence
 from attnxai.data.short_repr import short_repr

@@ -14,10 +14,10 @@ from astropy.io import fits
 from PIL import Image
 
 from attnxai.data.grid import RowZero
+from attnxai.data.image_notes import collect_images
 from attnxai.data.images import (
     SourceImage,
     assume,
-    collect_images,
     read_image,
     read_images,
     source_id,

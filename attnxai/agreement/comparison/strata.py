@@ -123,7 +123,7 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
             return {}, (
                 "the classes of the sources are not known and the maps come without class scores, so what "
                 "maps and annotations of a class have in common cannot be controlled for; add a class column to the "
-                "annotation table, or name another column as strata"
+                "annotation table, give classes with --labels (in Python labels of read_images), or name another column as strata"
             )
         alone = [
             name or f"not permuted ({source})"
@@ -132,7 +132,7 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
         return {CLASS: alone}, (
             f"{which} and the maps come without class scores: "
             f"{'its annotation is' if n_unknown == 1 else 'their annotations are'} not permuted. If the classes are "
-            "known, complete the class column of the annotation table."
+            "known, complete the class column of the annotation table or the table of --labels (in Python labels of read_images)."
         )
     positions = np.flatnonzero(unknown)
     sizes = annotated_sizes(pairs.density, pairs.valid, pairs.pixel_scale_arcsec)[positions]
@@ -146,7 +146,7 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
         f"{which}: {'among them ' if n_unknown < len(classes) else ''}annotations are permuted between sources "
         f"of the same {PREDICTED_CLASS} and similar {ANNOTATED_SIZE}, for the half with the largest margin "
         f"between class scores; the others keep their own annotation. If the classes are known, add a class column to "
-        "the annotation table."
+        "the annotation table, or give classes with --labels (in Python labels of read_images)."
     )
     if n_unknown == len(classes):
         return {PREDICTED_CLASS: predicted, ANNOTATED_SIZE: kept}, note
