@@ -58,7 +58,6 @@ def labels_table(result: AgreementResult) -> Table | None:
     return text_table(
         {"Marks": labels, "Map": [label_of_map(e.explanation) for e in estimates]},
         {
-            "Sources": [str(e.interval.n_units) for e in estimates],
             f"{METRICS[metric].label} [{format_share(level)}]": [
                 with_interval(e.interval, decimals=n) for e, n in tested
             ],
@@ -69,6 +68,7 @@ def labels_table(result: AgreementResult) -> Table | None:
                 "" if one is None else format_number(one.value, n)
                 for one, n in zip(every, decimals, strict=True)
             ],
+            "Sources": [f"{e.interval.n_units:,}" for e in estimates],
         },
         title=f"Agreement of the maps of {result.model_name} with the marks of each label",
         rules=tuple(i for i in range(1, len(rows)) if labels[i] != labels[i - 1]),

@@ -199,7 +199,7 @@ def most_in_words(result: AgreementResult) -> str:
     rest = [e.interval for e in _estimates_of(result) if n and e.interval.n_units == n]
     n = n or result.splits.count(result.verdict_group)
     words = group_phrase(result.verdict_group, n)
-    return f"{'the one' if n == 1 else n} {words}{in_brackets(rest[0]) if rest else ''}"
+    return f"{'the one' if n == 1 else f'{n:,}'} {words}{in_brackets(rest[0]) if rest else ''}"
 
 
 def fewer_somewhere(result: AgreementResult) -> bool:

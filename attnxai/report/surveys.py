@@ -168,7 +168,7 @@ class ImagesBySurvey:
         rows = self.surveys
         known_beam = math.isfinite(self.beam_arcsec)
         cells: dict[str, list[str | tuple[Line, ...]]] = {
-            "Images": [str(len(row.images)) for row in rows],
+            "Images": [f"{len(row.images):,}" for row in rows],
             "Pixel": [_arcsec(row.values("scale_arcsec")) for row in rows],
             "Beam": [_marked(_arcsec(row.values("beam_arcsec")), self._beam(row)) for row in rows],
             "Resampling": [
