@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.comparison.null_tests import N_PERMUTATION_PAIRINGS
+from attnxai.agreement.comparison.null_tests import MIN_PARTNERS, N_PERMUTATION_PAIRINGS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.data.wording import listed
 from attnxai.explanations.stack import CENTRE_BIAS
@@ -174,7 +174,7 @@ def _pooled(estimate: Estimate, pooled: NullTest, shares: str) -> str:
     if pooled.p_value <= SIGNIFICANCE_LEVEL and rate is not None and rate >= MISCALIBRATED:
         text += say("own.pooled.miscalibrated", strata=shares, share=rate, n=N_PERMUTATION_PAIRINGS)
     if rate is None:
-        text += say("own.pooled.not_measured")
+        text += say("own.pooled.not_measured", n=MIN_PARTNERS)
     return text
 
 
@@ -308,7 +308,9 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
         "ceiling",
         metric=label,
         lower=ceiling.lower,
-        n_annotators=ceiling.n_annotators,
+        of_all=say("ceiling.two")
+        if ceiling.n_annotators == 2
+        else say("ceiling.all", n=ceiling.n_annotators),
         upper=ceiling.upper,
         bound=say("ceiling.bound" if ceiling.upper_is_bound else "ceiling.reference"),
     )

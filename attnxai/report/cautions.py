@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -34,6 +35,14 @@ FEW_PERMUTED = 2 / 3
 """Where less than this share of the sources is permuted, a caution says so."""
 
 
+_PLAIN = re.compile(r"Further columns are kept|The annotator\b[^.]* is taken from ")
+
+
+def is_plain(notice: str) -> bool:
+    """Whether a notice on annotations says how their files were read, which limits nothing."""
+    return _PLAIN.search(notice) is not None
+
+
 def find_cautions(
     results: Sequence[AgreementResult],
     annotations: AnnotationSet,
@@ -60,7 +69,7 @@ def find_cautions(
         ]
     cautions += _for_every_model(results, about)
     cautions += _for_every_model(results, [_about_draws(result) for result in results])
-    cautions += list(annotations.notices)
+    cautions += [notice for notice in annotations.notices if not is_plain(notice)]
     cautions += list(notes)
     return list(dict.fromkeys(cautions))
 

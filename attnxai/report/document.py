@@ -20,6 +20,7 @@ from attnxai.report.annotators import (
 )
 from attnxai.report.audit import locations_table, zones_table
 from attnxai.report.beyond_emission import emission_introduction
+from attnxai.report.cautions import is_plain
 from attnxai.report.content import ModelPart, ReportContent, counts_of
 from attnxai.report.figures.agreement import draw_agreement, draw_all_metrics
 from attnxai.report.figures.classes import draw_classes
@@ -246,6 +247,7 @@ def page_values(
         "surveys": [seen.table(name_models=len(content.surveys) > 1) for seen in content.surveys],
         "plugins": _plugins(content),
         "annotations": content.annotations,
+        "read_as": [text for text in content.annotations.notices if is_plain(text)],
         "consensus": consensus_words(first),
         "group_phrase": group_phrase,
         "group_name": group_name,

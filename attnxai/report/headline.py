@@ -109,7 +109,8 @@ def evidence_words(result: AgreementResult) -> str:
     name, finding = map_in_sentence(estimate.explanation), finding_of(estimate)
     alike = [finding_of(other) for other in estimates_of(result)].count(finding)
     if alike > 1 and finding not in (Finding.NOT_SHOWN, Finding.INCONCLUSIVE):
-        name = say("headline.evidence.clearest", map=name)
+        side = "less" if finding in (Finding.LESS, Finding.ANTI_CORRELATED) else "agree"
+        name = say(f"headline.evidence.most.{side}", map=name)
     p_value = estimate.p_adjusted
     smallest = "" if p_value is None else smallest_words(p_value, smallest_adjusted(estimate))
     return numbers_of(result, estimate, name, decimals, smallest=smallest)

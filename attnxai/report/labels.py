@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from attnxai.statistics.interval import Interval
 
 
+MOST_COLUMNS = 6
+"""Maps that are columns in the terminal; of more each is a row."""
+
+
 def labels_table(result: AgreementResult) -> Table | None:
     """A row for each map with all marks together and with the marks of each label; None for fewer than two labels.
 
@@ -63,7 +67,7 @@ def labels_table(result: AgreementResult) -> Table | None:
             ],
             "Permuted": [format_number(e.test.mean if e.test else None, n) for e, n in tested],
             "p": [format_p(e.test.p_value if e.test else None) for e in estimates],
-            "Adjusted p": [format_p(e.p_adjusted) for e in estimates],
+            "Adjusted p": [format_p(_adjusted(e)) for e in estimates],
             "All marks": [
                 "" if one is None else format_number(one.value, n)
                 for one, n in zip(every, decimals, strict=True)
@@ -80,27 +84,43 @@ def of_maps(of_label: LabelAgreement, metric: str) -> list[Estimate]:
     return [e for e in of_label.estimates if e.metric == metric and not e.is_baseline]
 
 
+def _adjusted(estimate: Estimate) -> float | None:
+    """The adjusted p-value; None where that of the test itself could not be 0.05 or below."""
+    test = estimate.test
+    return None if test is None or test.smallest_p > SIGNIFICANCE_LEVEL else estimate.p_adjusted
+
+
 def short_labels_table(result: AgreementResult) -> Table | None:
-    """A row for each map and a column for each label, with values and adjusted p-values; None for fewer than two."""
+    """A row for each label and a column for each map, or with many maps the other way; None for fewer than two labels.
+
+    Cells have the value and the adjusted p-value, and a note says why some have none.
+    """
     if not result.labels:
         return None
     metric, names = result.metrics[0], result.explanations
     found = [of_maps(of_label, metric) for of_label in result.labels]
     places = iter(decimals_together([e.interval for column in found for e in column]))
-    cells = {}
-    for of_label, column in zip(result.labels, found, strict=True):
+    rows = []
+    for column in found:
         shown = {
             e.explanation: format_value(e.interval, decimals=next(places))
-            + (f" ({format_p(e.p_adjusted)})" if e.test else "")
+            + ("" if _adjusted(e) is None else f" ({format_p(_adjusted(e))})")
             for e in column
         }
-        n = str(of_label.n_sources)
-        cells[of_label.label] = [n, *(shown.get(name, MISSING) for name in names)]
-    return text_table(
-        {"map": [say("labels.sources"), *map(label_of_map, names)]},
-        cells,
-        title=say("labels.short", metric=METRICS[metric].label, model=result.model_name),
-    )
+        rows.append([shown.get(name, MISSING) for name in names])
+    labels, maps = [one.label for one in result.labels], [label_of_map(name) for name in names]
+    counts = [str(one.n_sources) for one in result.labels]
+    coarse = any(e.test and _adjusted(e) is None for column in found for e in column)
+    given = {
+        "title": say("labels.short", metric=METRICS[metric].label, model=result.model_name),
+        "note": say("labels.short.coarse") if coarse else "",
+    }
+    if len(maps) > MOST_COLUMNS:
+        columns = zip(labels, counts, rows, strict=True)
+        cells = {label: [n, *row] for label, n, row in columns}
+        return text_table({"map": [say("labels.sources"), *maps]}, cells, **given)
+    by_map = dict(zip(maps, map(list, zip(*rows, strict=True)), strict=True))
+    return text_table({"marks": labels}, {"sources": counts, **by_map}, **given)
 
 
 def labels_latex_table(

@@ -236,7 +236,10 @@ def _feature_maps(content: ReportContent) -> Iterator[str]:
 
 
 def _audited(found: EvidenceLocation) -> Iterator[str]:
-    """How the first audit was made."""
+    """How the first audit was made; nothing where it could tell nothing."""
+    known = [zone.auc for zone in found.zones if zone.auc is not None and zone.auc.known]
+    if not known and all(one.passes is None for one in found.maps):
+        return
     few = found.min_island_pixels > 1
     yield say(
         "methods.location",
@@ -245,7 +248,7 @@ def _audited(found: EvidenceLocation) -> Iterator[str]:
         islands=say("methods.location.islands", n=found.min_island_pixels) if few else "",
         ring=f"{found.ring_pixels:g}",
     )
-    if found.zones:
+    if known:
         yield say("methods.location.zones")
     if any(auc.known for one in found.maps for auc in one.level_auc.values()):
         yield say("methods.location.intervals", n_bootstrap=found.n_bootstrap)

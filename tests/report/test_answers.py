@@ -170,8 +170,8 @@ def test_the_pooled_test_is_distrusted_where_it_passes_unrelated_pairings(one):
         assert "Unreliable" not in text
         # what was not measured is not passed over
         not_measured = (
-            "How often this test rejects when the pairing is broken was not measured, and it is not valid "
-            "where maps and annotations differ between classes."
+            "How often this test rejects on these data with the pairing broken cannot be measured, as strata "
+            "have fewer than 8 sources on average; it is not valid where maps and annotations differ between classes."
         )
         assert (not_measured in text) is (share is None)
 
@@ -268,7 +268,7 @@ def test_ceilings_are_put_into_words(one):
     text = details(one, lambda _: {})
     ceiling = one.results[0].noise_ceiling("nss")
     assert f"Each annotator reaches NSS {ceiling.lower.value:.2f} [" in text
-    assert f"the consensus of all 2 reaches {ceiling.upper.value:.2f} [" in text
+    assert f"the consensus of both reaches {ceiling.upper.value:.2f} [" in text
     assert "(an upper bound for every map)" in text
     share = one.results[0].estimate("gate1", "nss").share_of_noise_ceiling
     reached = re.search(r"this map reaches ([\d.]+) % \[", text)

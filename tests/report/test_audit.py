@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from attnxai.audit.evidence_location_result import EvidenceLocation, ZoneEvidence
+from attnxai.audit.evidence_location_statistics import locate_evidence
 from attnxai.audit.map_location import MapLocation
 from attnxai.report.audit import (
     audit_badge,
@@ -245,6 +246,14 @@ def test_the_paragraph_of_methods_follows_the_options_of_the_audit():
     )
     assert "one zone alone" not in paragraph(without)
     assert "AUCs of the audit" not in paragraph(without)
+    # where classes are not known nothing could be told, and nothing is claimed
+    classes = [None] * 16
+    blind = locate_evidence(content.parts[0].maps, classes, n_bootstrap=100)
+    assert blind.passes is None
+    no_auc = tuple(dataclasses.replace(zone, auc=None) for zone in location().zones)
+    for unknown in (blind, dataclasses.replace(blind, zones=no_auc)):
+        assert "audited" not in paragraph(unknown)
+        assert "one zone alone" not in paragraph(unknown)
 
 
 def test_maps_without_their_network_have_no_empty_table_of_zones():

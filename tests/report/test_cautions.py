@@ -9,6 +9,7 @@ import pytest
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceSet
 from attnxai.explanations.stack import Split
+from attnxai.report.document import page_values
 from tests.builders import made_up
 from tests.data.skies import make_wcs
 from tests.report.several import content_of, part_of
@@ -167,3 +168,26 @@ def test_training_sources_that_would_not_be_recognised_in_another_image():
     assert not dataclasses.replace(known, annotations=marks).limits()
     trained = content_of(part_of("one", splits=(Split.TRAINING,) * 16), contrasts=False)
     assert not with_record(trained, **record).limits()
+
+
+@pytest.mark.parametrize(
+    ("notice", "limits"),
+    [
+        ("Further columns are kept, and strata can be made of them: survey.", False),
+        ("alice.reg: The annotator is taken from the name of the file: alice.", False),
+        (
+            "a.reg and b.reg: The annotator of 3 marks is taken from the name of the folder: x.",
+            False,
+        ),
+        ("The source of the marks is taken from the name of their file.", True),
+        ("Some marks state no label and count as other.", True),
+    ],
+)
+def test_how_files_were_read_is_said_of_what_was_compared_and_limits_nothing(notice, limits):
+    verdict, _ = verdict_of(n_sources=10, marks_change={"notices": (notice,)})
+    assert (notice in verdict.cautions) is limits
+    one = content_of(part_of("good.pt"), contrasts=False)
+    one = dataclasses.replace(
+        one, annotations=dataclasses.replace(one.annotations, notices=(notice,))
+    )
+    assert page_values(one, verdict)["read_as"] == ([] if limits else [notice])

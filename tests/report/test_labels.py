@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import re
 import warnings
 
 import pytest
+from rich.console import Console
 
 import attnxai
 from attnxai.annotations import Label
@@ -19,6 +21,7 @@ from attnxai.report.labels import (
 )
 from attnxai.report.methods import methods_text
 from attnxai.report.tables.latex import render_latex
+from attnxai.report.tables.text import render_terminal
 from attnxai.statistics.formats import (
     decimals_together,
     format_p,
@@ -76,10 +79,12 @@ def test_a_row_for_each_label_and_map_below_all_marks(result):
 
 def test_the_terminal_and_the_paper_have_the_values_of_every_label(result):
     short, of_paper = short_labels_table(result), labels_latex_table(result)
-    assert [column.heading for column in short.columns] == ["map", "core", "lobe"]
-    assert [column.cells[0] for column in short.columns] == ["(sources)", "10", "12"]
+    assert [column.heading for column in short.columns] == [
+        "marks", "sources", "Gate 1", "Gate 2", "Mean of the gates",
+    ]  # fmt: skip
+    assert [column.cells for column in short.columns[:2]] == [("core", "lobe"), ("10", "12")]
     core = result.labels[0].estimate("gate1")
-    found = re.fullmatch(r"(\S+) \((\S+)\)", short.columns[1].cells[1])
+    found = re.fullmatch(r"(\S+) \((\S+)\)", short.columns[2].cells[0])
     assert float(found[1]) == pytest.approx(core.interval.value, abs=0.005)
     assert found[2] == format_p(core.p_adjusted)
     assert short_labels_table(dataclasses.replace(result, labels=())) is None
@@ -98,6 +103,23 @@ def test_the_terminal_and_the_paper_have_the_values_of_every_label(result):
     by_auc = labels_latex_table(result, "auc")
     assert by_auc.columns[2].cells[0] == result.labels[0].estimate("gate1", "auc").interval
     assert labels_latex_table(dataclasses.replace(result, labels=())) is None
+
+
+def test_with_many_maps_the_table_of_the_terminal_has_a_row_for_each(result, monkeypatch):
+    by_label = short_labels_table(result)
+    monkeypatch.setattr("attnxai.report.labels.MOST_COLUMNS", 2)
+    by_map = short_labels_table(result)
+    assert by_map.columns[0].cells == ("(sources)", "Gate 1", "Gate 2", "Mean of the gates")
+    cells = [column.cells for column in by_label.columns[1:]]
+    assert [column.cells for column in by_map.columns[1:]] == list(zip(*cells, strict=True))
+
+
+@pytest.mark.parametrize("n_labels", [2, 12])
+def test_the_table_of_the_terminal_fits_80_columns_for_any_number_of_labels(result, n_labels):
+    labels = (result.labels * 6)[:n_labels]
+    table = short_labels_table(dataclasses.replace(result, labels=labels))
+    assert len(table.columns[0].cells) == n_labels
+    assert render_terminal(table).fits(Console(file=io.StringIO(), width=80))
 
 
 def test_its_words(result):
@@ -119,6 +141,13 @@ def test_too_few_sources_are_said_to_be_too_few():
         "The smallest attainable p-value of core is above 0.05, so that this test cannot" in words
     )
     table = labels_table(found)
+    # what cannot be significant has no adjusted p-value, which would say nothing about the map
+    adjusted = next(c.cells for c in table.columns if c.heading == "Adjusted p")
+    assert adjusted[3:9] == ("–",) * 6
+    assert "–" not in adjusted[9:]
+    short = short_labels_table(found)
+    assert not any("(" in column.cells[0] for column in short.columns[2:])
+    assert short.note == "Without p: the smallest attainable one is above 0.05."
     values = table.columns[2].cells
     assert ["[" in value for value in values] == [True] * 3 + [False] * 6 + [True] * 3
 

@@ -48,8 +48,8 @@ ANSWERS: dict[str, str] = {
         "be significant, where 5 % should be; sources of the same {strata} have something in common."
     ),
     "own.pooled.not_measured": (
-        " How often this test rejects when the pairing is broken was not measured, and it is not valid where maps "
-        "and annotations differ between classes."
+        " How often this test rejects on these data with the pairing broken cannot be measured, as strata have fewer than "
+        "{n} sources on average; it is not valid where maps and annotations differ between classes."
     ),
     "own.coarse": (
         " The smallest attainable p-value is {smallest}{for_all}, so this test cannot find {sought}, "
@@ -133,9 +133,11 @@ ANSWERS: dict[str, str] = {
     # --- the noise ceiling --------------------------------------------------------------------------
     "question.ceiling": "How close to the noise ceiling?",
     "ceiling": (
-        "Each annotator reaches {metric} {lower} against the consensus of the others; the consensus of all "
-        "{n_annotators} reaches {upper} ({bound})."
+        "Each annotator reaches {metric} {lower} against the consensus of the others; the consensus of {of_all} "
+        "reaches {upper} ({bound})."
     ),
+    "ceiling.two": "both",
+    "ceiling.all": "all {n}",
     "ceiling.bound": "an upper bound for every map",
     "ceiling.reference": "a reference, not a bound",
     "ceiling.share": " Above chance, this map{where} reaches {shares}.",

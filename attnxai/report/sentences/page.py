@@ -78,6 +78,7 @@ PAGE: dict[str, str] = {
     "labels.all": "all",
     "labels.sources": "(sources)",
     "labels.short": "{metric} of {model} with the marks of each label (adjusted p)",
+    "labels.short.coarse": "Without p: the smallest attainable one is above 0.05.",
     "page.labels.adjusted": "; their p-values are adjusted over {n:test} of labels and maps together",
     "page.labels.few": " Too few sources for an interval, which needs {needed}: {labels}.",
     "page.labels.untested": " Not tested: {labels} ({reason}).",

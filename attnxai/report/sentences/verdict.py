@@ -13,7 +13,8 @@ VERDICT: dict[str, str] = {
     "headline.evidence.adjusted": "adjusted ",
     "headline.evidence.permuted": ", {n_tested} of them permuted",
     "p.smallest": ", the smallest attainable",
-    "headline.evidence.clearest": "clearest for {map}",
+    "headline.evidence.most.agree": "largest excess in standard deviations for {map}",
+    "headline.evidence.most.less": "largest deficit in standard deviations for {map}",
     "headline.less": (
         "{n_less} of {n:map} of {model} {n_less:~agrees|agree} less with {n_less:~its|their} own source than with "
         "others{anti_correlated}{evidence}."
