@@ -12,6 +12,7 @@ from attnxai.annotations import READERS as ANNOTATION_READERS
 from attnxai.annotations import WRITERS
 from attnxai.data import READERS as IMAGE_READERS
 from attnxai.explanations import EXPLANATIONS
+from attnxai.explanations.labels import LABELS
 from attnxai.metrics import METRICS
 from attnxai.models import MODELS
 from attnxai.nulls import NULLS
@@ -20,7 +21,7 @@ from attnxai.nulls import NULLS
 @contextlib.contextmanager
 def names_free(*names: str) -> Iterator[None]:
     """Take names out of all registries for a block, and take out afterwards what it registered."""
-    registries: tuple[dict[str, Any], ...] = (METRICS, NULLS, EXPLANATIONS, MODELS)
+    registries: tuple[dict[str, Any], ...] = (METRICS, NULLS, EXPLANATIONS, MODELS, LABELS)
     registries += (ANNOTATION_READERS, IMAGE_READERS, WRITERS)
     before = [dict(registry) for registry in registries]
     for registry in registries:

@@ -12,7 +12,9 @@ import signal
 import sys
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +23,8 @@ from rich.text import Text
 from attnxai.cli.completion import completer
 from attnxai.cli.console import noted_warnings, stderr, verbosity
 from attnxai.cli.help import Command
-from attnxai.errors import AttnxaiError, OptionError
+from attnxai.data.registration import REGISTERED
+from attnxai.errors import AttnxaiError, LeftOutWarning, OptionError
 from attnxai.jobs.plugins import load_plugins
 
 BAD_INPUT = 2
@@ -97,7 +100,7 @@ def command(
                         raise OptionError(
                             f"{option} is too large; give a number below {_LARGEST_NUMBER:g}"
                         )
-                load_plugins(plugin or ())
+                _load(plugin or ())
                 return function(*args, **kwargs)
 
         parameters = [
@@ -112,6 +115,22 @@ def command(
         return wrapped
 
     return decorate
+
+
+def _load(plugins: Iterable[str]) -> None:
+    """Load plug-ins, and say which of them registered nothing: a decorator may have been forgotten."""
+    for plugin in plugins:
+        known = set(REGISTERED)
+        load_plugins([plugin])
+        name = Path(plugin).stem if plugin.endswith(".py") else plugin
+        new = {module for _, _, module in REGISTERED - known if not module.startswith("attnxai.")}
+        if not new and not any(f"{one[2]}.".startswith(f"{name}.") for one in REGISTERED):
+            warnings.warn(
+                f"Plug-in {plugin} registers nothing; decorate what it should add, as by "
+                "attnxai.metrics.register_metric.",
+                LeftOutWarning,
+                stacklevel=2,
+            )
 
 
 def in_every_command(

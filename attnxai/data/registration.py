@@ -16,9 +16,12 @@ _Registered = TypeVar("_Registered")
 READER_FAILED = "if the file is valid, report this to the author of the reader"
 """How the message about a reader that failed ends."""
 
+REGISTERED: set[tuple[str, str, str]] = set()
+"""Kind, name and module of everything that was registered."""
+
 
 def check_unclaimed(kind: str, name: str, module: str, registry: Mapping[str, Any]) -> None:
-    """Refuse a name that another module has registered.
+    """Refuse a name that another module has registered, and note who registers it.
 
     Running the same cell of a notebook or the same module again replaces what it registered.
     """
@@ -27,6 +30,7 @@ def check_unclaimed(kind: str, name: str, module: str, registry: Mapping[str, An
         raise OptionError(
             f"another {kind} called {name} is registered by {known.__module__} already; choose another name"
         )
+    REGISTERED.add((kind, name, module))
 
 
 def check_option_name(kind: str, name: object, module: str, registry: Mapping[str, Any]) -> None:

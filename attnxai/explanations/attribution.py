@@ -119,11 +119,11 @@ CAPTUM = "Kokhlikyan et al. 2020 (arXiv 2009.07896) for captum"
 
 
 def register_attribution(
-    title: str, *references: str, uses_rng: bool = False
+    title: str, *references: str, label: str = "", uses_rng: bool = False
 ) -> Callable[[type[_Kind]], type[_Kind]]:
     """Register an attribution method, with the default values of its options, under the name of its layer.
 
-    ``references`` are the publications to cite.
+    ``references`` are the publications to cite, and ``label`` words for its maps within a sentence.
     """
 
     def register(kind: type[_Kind]) -> type[_Kind]:
@@ -131,6 +131,7 @@ def register_attribution(
         register_explanation(
             name=method.layer,
             title=title,
+            label=label,
             uses_target=True,
             uses_rng=uses_rng,
             reports_progress=True,

@@ -1,8 +1,8 @@
-"""Plain words for the maps of the methods of this package, as reports and the command line need them without PyTorch."""
+"""Plain words for the maps of explanation methods, as reports and the command line need them without PyTorch."""
 
 from __future__ import annotations
 
-LABELS = {
+BUILT_IN = {
     "cam": "class activation map",
     "deeplift": "DeepLIFT",
     "evidence": "evidence",
@@ -25,3 +25,5 @@ LABELS = {
     "superpixel_ablation": "ablation of superpixels",
 }
 """Words within a sentence by name of the method; a map is called after its method."""
+LABELS = dict(BUILT_IN)
+"""The same, with those of methods that were registered from elsewhere with a label."""

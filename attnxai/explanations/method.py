@@ -16,6 +16,7 @@ from attnxai.data.registration import check_option_name
 from attnxai.errors import AlignmentError, OptionError
 from attnxai.explanations.gate_pass import MapReader, read_gates
 from attnxai.explanations.inputs import one_thread
+from attnxai.explanations.labels import BUILT_IN, LABELS
 from attnxai.explanations.stack import MapStack
 from attnxai.explanations.targets import check_target
 from attnxai.models.architectures import input_kind
@@ -161,6 +162,7 @@ def register_explanation(
     *,
     title: str,
     name: str = "",
+    label: str = "",
     uses_target: bool = False,
     uses_rng: bool = False,
     reports_progress: bool = False,
@@ -175,6 +177,8 @@ def register_explanation(
         The fields of :class:`ExplanationMethod`.
     name : str
         Name of the method; that of the function if not given.
+    label : str
+        Words within a sentence for a map of this name, such as "integrated gradients"; the name if not given.
 
     Returns
     -------
@@ -185,7 +189,8 @@ def register_explanation(
     Raises
     ------
     OptionError
-        If there is no name, or one that cannot be given on the command line or is taken by another module.
+        If there is no name, or one that cannot be given on the command line or is taken by another module
+        or a method of this package, or a label that is that of other maps.
 
     Examples
     --------
@@ -209,9 +214,18 @@ def register_explanation(
             reader=reader,
             references=references,
         )
-        known = {one.name: one.function for one in EXPLANATIONS.values()}
-        check_option_name("explanation method", method.name, function.__module__, known)
+        kind, known = "explanation method", {n: one.function for n, one in EXPLANATIONS.items()}
+        check_option_name(kind, method.name, function.__module__, known)
+        if method.name in BUILT_IN and not function.__module__.startswith("attnxai."):
+            raise OptionError(f"attnxai has an {kind} called {method.name}; choose another name")
+        others = {words.casefold() for one, words in LABELS.items() if one != method.name}
+        if label.casefold() in others:
+            raise OptionError(
+                f"{kind} {method.name} has the label {label}, which is that of other maps; choose another label"
+            )
         EXPLANATIONS[method.name] = method
+        if label:
+            LABELS[method.name] = label
         return method
 
     return register

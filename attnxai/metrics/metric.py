@@ -256,7 +256,10 @@ class Metric:
         arguments = [maps, targets]
         if self.needs_others:
             if others is None:
-                raise OptionError(f"{self.name} needs others: the leave-one-out centre bias")
+                raise OptionError(
+                    f"{self.name} needs others: the leave-one-out centre bias of the targets, which "
+                    "attnxai.metrics.leave_one_out_centre_bias gives, and own_tables and agreement_tables pass on"
+                )
             arguments.append(rows_of(others))
             undefined = undefined | np.isnan(totals(arguments[2]))
         shape = len(maps), len(targets)

@@ -34,7 +34,7 @@ class NullModel(abc.ABC):
 
     __slots__ = ()
     permutes_sources = False
-    """Whether the columns of its tables are the annotations of sources."""
+    """Whether the columns of its tables are the annotations of sources, as only those of the permutation are."""
     within_emission = False
     """Whether it works on the pixels of the source's own emission instead of all valid ones."""
     if TYPE_CHECKING:
@@ -74,8 +74,9 @@ class NullModel(abc.ABC):
         maps : ndarray, shape (n_sources, rows, columns)
             One explanation.
         targets : mapping of TargetKind to ndarray, shape (n_annotators, n_sources, rows, columns)
-            Annotations as densities and masks; only those that the metrics need. Their leave-one-out centre
-            bias goes with them.
+            Annotations as densities and masks; only those that the metrics need. Metrics that need ``others`` get
+            them from :func:`~attnxai.metrics.leave_one_out_centre_bias`, :func:`~attnxai.metrics.own_tables` or
+            :func:`~attnxai.metrics.agreement_tables`.
         valid : ndarray of bool, shape (n_sources, rows, columns)
             Pixels that count.
         rng : numpy.random.Generator
@@ -84,7 +85,8 @@ class NullModel(abc.ABC):
         Returns
         -------
         ndarray, shape (n_metrics, n_annotators, n_sources, n_columns)
-            NaN where undefined. What was observed is column 0, or the diagonal if sources are permuted.
+            NaN where undefined. What was observed is column 0, without which p-values are wrong, or the diagonal if
+            sources are permuted.
         """
 
     def draw(
@@ -143,7 +145,7 @@ def register_null(null: type[Null]) -> type[Null]:
     ------
     OptionError
         If it is not a subclass, an attribute or a method is missing, the name cannot be given on the command line or
-        is taken by another module, or the label is that of another null.
+        is taken by another module, the label is that of another null, or it permutes sources.
 
     Examples
     --------
@@ -171,6 +173,11 @@ def register_null(null: type[Null]) -> type[Null]:
     name: Any = null.name
     label: Any = null.label
     check_option_name("null", name, null.__module__, NULLS)
+    if given.permutes_sources and name != "permutation":
+        raise OptionError(
+            f"null {name} permutes sources, which only the permutation does; to permute within other groups, give "
+            "a column of the annotation table as strata (--strata)"
+        )
     if not isinstance(label, property):  # which may depend on options
         check_label("null", name, NULLS, label)
     NULLS[name] = null

@@ -100,11 +100,15 @@ class SurrogateNull(NullModel):
         needed = centre_biases(metrics, targets)
         # a stream for every source: none depends on the others
         for source, stream in enumerate(rng.spawn(len(maps))):
-            used, surrogates = self.surrogates(
-                np.asarray(maps[source], dtype=np.float64), valid[source], stream
-            )
+            map = np.asarray(maps[source], dtype=np.float64)
+            used, surrogates = _checked(self.surrogates(map, valid[source], stream), map)
             if tables is None:
                 tables = empty_tables(metrics, targets, len(surrogates))
+            if len(surrogates) != tables.shape[3]:
+                raise OptionError(
+                    f"source number {source + 1} has {len(surrogates)} surrogates, but the first has "
+                    f"{tables.shape[3]}; all sources need the same number"
+                )
             if surrogates.shape[1] < MIN_PIXELS:
                 continue
             # what metrics share, such as ranks, is computed once
@@ -120,6 +124,36 @@ class SurrogateNull(NullModel):
                 kind = metric.target
                 tables[m, :, source] = metric.evaluate(rows, own[kind], elsewhere.get(kind)).T
         return empty_tables(metrics, targets, 1) if tables is None else tables
+
+
+def _checked(made: Any, map: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """What a null made of a map; refused unless the map is first, since p-values would be wrong."""
+    if not (isinstance(made, tuple) and len(made) == 2):
+        raise OptionError(
+            f"surrogates has to return the pixels used and the surrogates, got {type(made).__name__}"
+        )
+    used, surrogates = np.asarray(made[0]), np.asarray(made[1])
+    is_mask = used.dtype == bool  # others are places between pixels
+    if is_mask and used.shape != map.shape:
+        raise OptionError(
+            f"surrogates returned pixels used of shape {used.shape} for a map of shape {map.shape}"
+        )
+    n_used = int(used.sum()) if is_mask else used.shape[-1]
+    if surrogates.ndim != 2 or not len(surrogates) or surrogates.shape[1] != n_used:
+        raise OptionError(
+            f"surrogates returned an array of shape {surrogates.shape} for {n_used} pixels used; it should be "
+            f"(n_columns, {n_used}), with the map itself in the first row"
+        )
+    if is_mask and n_used >= MIN_PIXELS:
+        own = map[used]
+        # single precision is enough
+        if not np.allclose(
+            surrogates[0], own, rtol=0, atol=1e-6 * np.abs(own).max(), equal_nan=True
+        ):
+            raise OptionError(
+                "the first row of the surrogates is not the map on the pixels used; put the observed map first"
+            )
+    return used, surrogates
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

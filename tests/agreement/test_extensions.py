@@ -28,9 +28,10 @@ from attnxai.cli.compare import compare as compare_command
 from attnxai.errors import OptionError
 from attnxai.explanations import EXPLANATIONS
 from attnxai.metrics import METRICS
-from attnxai.nulls import GridSymmetries, SurrogateNull, register_null
+from attnxai.nulls import GridSymmetries, NullModel, SurrogateNull, register_null
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
+from attnxai.report.wording import label_of_map
 from attnxai.statistics.formats import p_equals
 from tests.builders import made_up
 from tests.registries import names_free
@@ -181,6 +182,67 @@ def test_what_is_not_registered_is_refused(outside):
         ComparisonSettings(nulls=("symmetries", GridSymmetries(reflections=False)))
 
 
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (
+            lambda map, where: (where, np.stack([map[::-1][where], map[where]])),
+            "the first row of the surrogates is not the map on the pixels used; put the observed map first",
+        ),
+        (
+            lambda map, where: (where, map[where]),
+            r"an array of shape \(576,\) for 576 pixels used; it should be \(n_columns, 576\), with",
+        ),
+        (
+            lambda map, where: (where, np.stack([map, map])),
+            r"of shape \(2, 24, 24\) for 576 pixels",
+        ),
+        (lambda map, where: (where, np.stack([map[where]])[:, 1:]), r"\(1, 575\) for 576 pixels"),
+        (
+            lambda map, where: (where[1:], map[None, where]),
+            r"used of shape \(23, 24\) for a map of",
+        ),
+        (lambda map, where: map[None, where], "pixels used and the surrogates, got ndarray"),
+        (
+            lambda map, where: (where, np.stack([map[where]] * (2 + (map.argmax() % 2)))),
+            "source number . has . surrogates, but the first has .; all sources need the same number",
+        ),
+    ],
+)
+def test_what_a_null_returns_is_checked(made, message, pairs, outside):
+    surrogates = {"surrogates": lambda _, map, where, rng: made(map, where)}
+    mine = type("Mine", (outside.HalfTurn,), {"name": "mine", "label": "mine", **surrogates})
+    with names_free("mine"):
+        register_null(mine)
+        with pytest.raises(OptionError, match=f"^null mine: .*{message}"):
+            compare_pairs(pairs, settings=dataclasses.replace(QUICK, nulls=("mine",)))
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (lambda metrics, targets: np.zeros((3, 4)), r"\(3, 4\); .*, here \(1, 2, 9, n_columns\)$"),
+        (lambda metrics, targets: np.zeros((1, 2, 9, 0)), r"shape \(1, 2, 9, 0\)"),
+        (
+            lambda metrics, targets: metrics[0].evaluate(*np.ones((2, 9, 20))),
+            "shuffled_auc needs others: .*, which attnxai.metrics.leave_one_out_centre_bias gives",
+        ),
+    ],
+)
+def test_tables_of_a_null_are_checked(tables, message, pairs):
+    words = {"name": "mine", "label": "mine", "question": "Is it?", "assumes": "Nothing."}
+    own = {"tables": lambda _, metrics, maps, targets, valid, *, rng: tables(metrics, targets)}
+    mine = type("Mine", (NullModel,), {**words, **own})
+    settings = dataclasses.replace(QUICK, metrics=("shuffled_auc",))
+    with names_free("mine"):
+        register_null(mine)
+        with pytest.raises(OptionError, match=f"^null mine: .*{message}"):
+            compare_pairs(pairs, settings=dataclasses.replace(settings, nulls=("mine",)))
+        mine.permutes_sources = True
+        with pytest.raises(OptionError, match=r"null mine permutes sources, .* \(--strata\)$"):
+            register_null(mine)
+
+
 @pytest.fixture(scope="module")
 def sample():
     """Four sources of the shipped sample, and a model for them."""
@@ -225,6 +287,7 @@ def test_the_example_attribution_is_the_square_of_the_saliency(outside, sample):
     (gradients,) = attnxai.explain(model, images, "saliency").layers.values()
     np.testing.assert_allclose(squares, gradients**2, rtol=1e-5)
     assert squares.any()
+    assert label_of_map("squared_gradient") == "Squared gradient"
 
 
 def test_maps_of_the_example_are_compared(outside, sample):

@@ -20,8 +20,10 @@ from attnxai.cli import endings
 from attnxai.cli.endings import Stopped, command, ending, resumable
 from attnxai.cli.main import app
 from attnxai.errors import AttnxaiWarning, LeftOutWarning, OptionError
+from attnxai.jobs import plugins
 from tests.cli.program import attnxai, refused
 from tests.jobs.limits import largest_file
+from tests.registries import names_free
 
 
 def process(*arguments, check, env=None, **options):
@@ -451,3 +453,21 @@ def test_more_than_any_machine_computes(tmp_path, option) -> None:
 def test_counts_that_would_fill_the_memory(tmp_path, name, option) -> None:
     done = attnxai(name, "--output", tmp_path / "out", option, "999999999999999")
     assert option in refused(done)
+
+
+def test_a_plugin_that_registers_nothing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins, "LOADED", [])
+    forgotten = "def mine(maps, targets):\n    return 0\n"
+    (tmp_path / "forgotten.py").write_text(forgotten)
+    (tmp_path / "remembered.py").write_text(
+        "from attnxai.annotations.readers.registry import register_reader\n"
+        "register_reader('mine', recognises=lambda head: False)(lambda file: None)\n"
+    )
+    given = ("--plugin", "forgotten.py", "--plugin", "remembered.py", "--metric", "mine")
+    with names_free("mine"):
+        inputs = ("--model", "d8.pt", "--annotations", "expert.csv")
+        done = attnxai("compare", *given, *inputs, cwd=tmp_path)
+    assert "Note: Plug-in forgotten.py registers nothing; decorate what it should add" in done.words
+    assert "remembered.py registers" not in done.words
+    for name in ("forgotten", "remembered"):
+        del sys.modules[name]

@@ -13,7 +13,9 @@ import torch
 import attnxai
 from attnxai.data.origin import origin_of
 from attnxai.errors import AlignmentError, OptionError
-from attnxai.explanations import ExplanationMethod
+from attnxai.explanations import ExplanationMethod, register_explanation
+from attnxai.report.wording import label_of_map, map_in_sentence
+from tests.registries import names_free
 
 
 def method_of(function, **facts) -> ExplanationMethod:
@@ -140,3 +142,19 @@ def test_methods_that_read_gates_share_one_pass(model, images) -> None:
     for name in names:
         for layer, maps in attnxai.explain(model, images, name).layers.items():
             np.testing.assert_array_equal(maps, together.layers[layer])
+
+
+def test_names_and_labels_of_this_package_are_its_own() -> None:
+    for name in ("input_x_gradient", "cam"):  # whether or not it is loaded
+        with (
+            names_free(name),
+            pytest.raises(OptionError, match=f"called {name}( is|;).*choose ano"),
+        ):
+            register_explanation(title="my maps", name=name)(mine)
+    with names_free("mine"):
+        with pytest.raises(OptionError, match=r"has the label grad-cam, .* of other maps"):
+            register_explanation(title="my maps", name="mine", label="grad-cam")(mine)
+        register_explanation(title="my maps", name="mine", label="map of mine")(mine)
+        assert label_of_map("mine") == "Map of mine"
+        assert map_in_sentence("mine layer4") == "map of mine of layer4"
+    assert label_of_map("mine") == "Mine"

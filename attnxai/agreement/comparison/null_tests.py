@@ -11,6 +11,7 @@ import numpy as np
 
 from attnxai.agreement.estimates import FurtherTest
 from attnxai.agreement.results import mean_over_annotators
+from attnxai.errors import OptionError
 from attnxai.nulls import (
     NullDraws,
     NullTest,
@@ -165,7 +166,16 @@ def null_tables(inputs: Inputs, null: NullModel, index: int, streams: Streams) -
     ) -> NDArray[np.float64]:
         # the same surrogates in every call: the stream is the same
         rng = streams.of("null", null.name, inputs.names[index])
-        tables = null.tables(metrics, maps, targets, valid, rng=rng)
+        try:
+            tables = np.array(null.tables(metrics, maps, targets, valid, rng=rng), np.float64)
+        except OptionError as error:
+            raise OptionError(f"null {null.name}: {error}") from error
+        shape = (len(metrics), *present.shape)
+        if tables.shape[:-1] != shape or not tables.size:
+            raise OptionError(
+                f"null {null.name}: tables returned an array of shape {tables.shape}; it should be (n_metrics, "
+                f"n_annotators, n_sources, n_columns), here ({', '.join(map(str, shape))}, n_columns)"
+            )
         tables[:, ~present] = np.nan
         return tables
 
