@@ -13,6 +13,11 @@ from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import AnnotationError
 
+FROM_FILE = "The annotator is taken from the name of the file: "
+"""How the notice begins about an annotator whom nothing else names."""
+
+_IF_FOLDERS = "If folders are the annotators, give --annotator-from folder (in Python Naming)."
+
 
 def merge_annotations(sets: Sequence[AnnotationSet]) -> AnnotationSet:
     """One set of the annotations of several files.
@@ -94,7 +99,8 @@ def _refuse_copies(sets: Sequence[AnnotationSet]) -> list[str]:
             if (first := seen.setdefault((one.sha256, *pair), one.path)) != one.path:
                 raise AnnotationError(
                     f"annotation files {first} and {one.path} have the same content, which would count twice; "
-                    "name one of them"
+                    "name one of them, or where they are of different sources name the images (--images, in Python images) or give "
+                    "a pattern with {source}"
                 )
     return notes
 
@@ -110,10 +116,22 @@ def _with_file(sets: Iterable[AnnotationSet]) -> Iterable[Annotation]:
 def _notices(sets: Sequence[AnnotationSet]) -> list[str]:
     """Notices of several files, each once, with the files that it is about where these are not all."""
     about: dict[str, list[str]] = {}
+    after_files: dict[str, None] = {}
     for one in sets:
         for notice in one.notices:
             about.setdefault(notice, []).append(Path(one.path).name)
-    return [
+            if notice.startswith(FROM_FILE):
+                after_files[notice.removeprefix(FROM_FILE).rstrip(".")] = None
+    joined = []
+    if len(after_files) > 1:
+        about = {
+            notice: names for notice, names in about.items() if not notice.startswith(FROM_FILE)
+        }
+        named = first_of(list(after_files), 5)
+        joined = [
+            f"{len(after_files)} annotators are named after their files: {named}. {_IF_FOLDERS}"
+        ]
+    return joined + [
         notice if len(names) == len(sets) else f"{first_of(names, 3)}: {notice}"
         for notice, names in about.items()
     ]

@@ -44,3 +44,13 @@ def resolve_annotations(name: str | Path) -> Path:
 def is_shipped(name: str | Path) -> bool:
     """Whether a name gives a table that ships rather than a local file."""
     return not Path(name).is_file() and str(name) in SHIPPED
+
+
+def says_what_ships(name: str | Path) -> str:
+    """That a name gives a table that ships, and which."""
+    what = (
+        "the marks of MiraBest that ship with attnxai (made by a rule, not by a person)"
+        if str(name) == RULE_TABLE_NAME
+        else "the simulated sample that ships with attnxai (sources and annotators do not exist)"
+    )
+    return f"{name} is not a local file: using {what}"

@@ -187,18 +187,13 @@ def listed_names(name: str, values: Iterable[str], known: Sequence[str]) -> tupl
 
 def say_what_ships(models: Iterable[str], annotations: Iterable[str] = ()) -> None:
     """Say which models and annotations are those that ship and not local files."""
-    from attnxai.annotations.sample import RULE_TABLE_NAME, is_shipped
+    from attnxai.annotations.sample import is_shipped, says_what_ships
     from attnxai.cli.console import stderr
 
     for name in models:
         stderr.print(f"{name} is not a local file: using the model that ships with attnxai")
     for name in filter(is_shipped, annotations):
-        what = (
-            "the marks of MiraBest that ship with attnxai (made by a rule, not by a person)"
-            if name == RULE_TABLE_NAME
-            else "the simulated sample that ships with attnxai (sources and annotators do not exist)"
-        )
-        stderr.print(f"{name} is not a local file: using {what}")
+        stderr.print(says_what_ships(name))
 
 
 def use_machine(device: str, threads: int | None) -> str:

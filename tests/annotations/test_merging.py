@@ -45,10 +45,21 @@ def test_a_folder_of_tables(tmp_path: Path, write_table: WriteTable) -> None:
 
 def test_the_same_content_twice_is_refused(write_table: WriteTable) -> None:
     rows = HEADER, "a,ann,point,1,2,core,,"
-    with pytest.raises(AnnotationError, match="have the same content, which would count twice"):
+    with pytest.raises(
+        AnnotationError,
+        match=r"have the same content, which would count twice; .*--images, .* \{source\}",
+    ):
         attnxai.read_annotations(
             [write_table(*rows, name="one.csv"), write_table(*rows, name="two.csv")]
         )
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path: Path, write_table: WriteTable) -> None:
+    path = write_table(HEADER, "a,ann,point,1,2,core,,", name="ann.csv")
+    words = r"ann\.csv is named twice, by .* name every file once"
+    for names in ([path, path], [tmp_path, tmp_path], [tmp_path, path], [path, tmp_path / "*.csv"]):
+        with pytest.raises(AnnotationError, match=words):
+            attnxai.read_annotations(names)
 
 
 def test_the_same_content_of_two_annotators_is_noted(tmp_path: Path) -> None:

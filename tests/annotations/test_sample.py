@@ -9,11 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import attnxai
 from attnxai.annotations.inputs import Inputs, read_inputs
 from attnxai.annotations.sample import is_shipped, resolve_annotations, sample_folder
 from attnxai.errors import AnnotationError
 
 PROJECT = Path(__file__).parents[2]
+
+
+def test_python_notes_that_the_sample_is_not_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert attnxai.read_annotations("expert.csv").notices[0] == (
+        "expert.csv is not a local file: using the simulated sample that ships with attnxai (sources and annotators do not "
+        "exist)."
+    )
 
 
 @pytest.fixture(scope="module")

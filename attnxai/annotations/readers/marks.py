@@ -11,6 +11,7 @@ import collections
 import dataclasses
 import functools
 import re
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ from attnxai.data.grid import RowZero
 from attnxai.data.images import SourceImage
 from attnxai.data.positions import mean_position
 from attnxai.data.wording import counted, first_of
-from attnxai.errors import AnnotationError, NoMarksError
+from attnxai.errors import AnnotationError, AssumptionWarning, NoMarksError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 OUTSIDE = "outside all images"
 NO_IMAGE = "its image is not among the images"
 _SEPARATORS = "_. -"
+# the largest radio galaxies are about as large; marks farther apart are of several sources
+_LARGEST_SOURCE_DEG = 1.0
 # shares of width to height that differ by less are those of one image
 _SAME_SHAPE = 0.02
 
@@ -88,6 +91,7 @@ class MarkList:
         self._kinds_of_words: set[str] = set()
         self._sources: dict[str, str] = {}
         self._not_among_images: dict[str, None] = {}
+        self._source_is_open = False
 
     def __len__(self) -> int:
         return len(self._marks)
@@ -267,11 +271,20 @@ class MarkList:
         default = self.file.source or name
         if not default and open_ones and self.file.images is None:
             default = self._without_word(name_without_extensions(self.file.path))
-            on_sky = any(mark.shape.frame is Frame.ICRS for mark in open_ones)
+            on_sky = [mark.shape for mark in open_ones if mark.shape.frame is Frame.ICRS]
+            # a file in pixels is of one image, one on the sky may be of many
+            self._source_is_open = len(on_sky) == len(open_ones)
             advice = " With --images (in Python images), marks on the sky belong to the image that they lie on."
             self.note(
                 f"The source of the marks is taken from the name of their file.{advice if on_sky else ''}"
             )
+            if on_sky and (width := _extent_deg(on_sky)) > _LARGEST_SOURCE_DEG:
+                warnings.warn(
+                    f"marks of {what} lie {width:.2g} degrees apart and count as one source, {default!r}, after the name of the "
+                    "file; with --images (in Python images) each belongs to the image that it lies on",
+                    AssumptionWarning,
+                    stacklevel=2,
+                )
         for mark in open_ones:
             mark.source = default
         if open_ones and not default:
@@ -394,14 +407,17 @@ class MarkList:
         if self.file.annotator:
             return naming.renamed(self.file.annotator), ""
         stem = name_without_extensions(path)
+        rest = self.source_and_rest[1]
         of_source = self.source_and_rest[0] or (
-            stem if sources == {self._without_word(stem)} else ""
+            sources == {self._without_word(stem)} and not self._source_is_open
         )
+        n_in_folder = self.file.n_in_folder
+        in_own_folder = n_in_folder > 0 if self._source_is_open else n_in_folder == 1
         if naming.annotator_from == FOLDER or (
-            naming.annotator_from != FILE and of_source and not self.source_and_rest[1]
+            naming.annotator_from != FILE and not rest and (of_source or in_own_folder)
         ):
             return naming.renamed(path.absolute().parent.name or stem), "the name of the folder"
-        return naming.renamed(self.source_and_rest[1] or stem), "the name of the file"
+        return naming.renamed(rest or stem), "the name of the file"
 
     # pictures
 
@@ -444,6 +460,15 @@ class MarkList:
         across = np.asarray(x, dtype=np.float64) * (columns / width)
         down = np.asarray(y, dtype=np.float64) * (rows / height)
         return across - 0.5, (down if top else rows - down) - 0.5
+
+
+def _extent_deg(shapes: Sequence[Shape]) -> float:
+    """Largest distance on the sky of a shape from the first."""
+    ra, dec = np.radians([_centre(shape) for shape in shapes]).T
+    towards = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    return float(
+        np.degrees(2 * np.arcsin(np.linalg.norm(towards.T - towards[:, 0], axis=1).max() / 2))
+    )
 
 
 def _centre(shape: Shape) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import csv
 import dataclasses
 import hashlib
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
+from attnxai.annotations.file_names import name_without_extensions
 from attnxai.annotations.files import find_annotation_files
 from attnxai.annotations.merging import merge_annotations
 from attnxai.annotations.naming import Naming
 from attnxai.annotations.readers.compression import unpacked, unpacked_head
+from attnxai.annotations.sample import is_shipped, says_what_ships
 from attnxai.data.csv_dialects import decode_text
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.images import SourceImage, source_id
@@ -51,6 +54,8 @@ class AnnotationFile:
         Whether the user named the format, so that other content beside it raises no question.
     part : str
         The sheet or table of the file that the user names; empty if none is named.
+    n_in_folder : int
+        Number of files in its folder, where folders seem to be annotators; 0 where they do not.
     naming : Naming
         What words in the file stand for.
     min_components, match_radius_arcsec
@@ -71,6 +76,7 @@ class AnnotationFile:
     source: str = ""
     format_named: bool = False
     part: str = ""
+    n_in_folder: int = 0
     naming: Naming = dataclasses.field(default_factory=Naming)
     min_components: int = 2
     match_radius_arcsec: float = 30.0
@@ -245,10 +251,16 @@ def open_annotations(
     wanted = find_by_name(READERS, "format", format_name) if format_name else None
     names = [names] if isinstance(names, str | Path) else list(names)
     opened, unknown = [], []
-    for name in names:
+    named: dict[Path, int] = {}
+    for position, name in enumerate(names):
         in_folder = bool(str(name)) and Path(name).is_dir()
         for found in find_annotation_files(name):
             path = found.path
+            if (earlier := named.setdefault(path.resolve(), position)) != position:
+                raise AnnotationError(
+                    f"annotation file {path} is named twice, by {str(names[earlier])!r} and {str(name)!r}, and its marks would "
+                    "count twice; name every file once"
+                )
             content = read_input(path, f"annotation file {path}", AnnotationError)
             is_copy = in_folder and path.name.endswith(_COPIES)
             reader = wanted or (find_reader(content, path) if content.strip() else None)
@@ -345,14 +357,17 @@ def read_annotations(
     >>> attnxai.read_annotations("expert.csv").annotators
     ('simulated_1', 'simulated_2', 'simulated_3')
     """
-    return read_opened(
-        open_annotations(path, format_name=format),
+    names = [path] if isinstance(path, str | Path) else list(path)
+    read = read_opened(
+        open_annotations(names, format_name=format),
         images=images,
         annotator=annotator,
         naming=naming or Naming(),
         min_components=min_components,
         match_radius_arcsec=match_radius_arcsec,
     )
+    shipped = tuple(f"{says_what_ships(name)}." for name in names if is_shipped(name))
+    return dataclasses.replace(read, notices=(*shipped, *read.notices)) if shipped else read
 
 
 def read_opened(
@@ -365,11 +380,15 @@ def read_opened(
     """Annotations of opened files, with the options of :func:`read_annotations`."""
     found: list[AnnotationSet] = []
     empty: list[str] = []
-    n_files = 0
+    opened = list(opened)
+    in_folder = _in_folders_of_annotators([file.path for _, file in opened])
     for reader, file in opened:
-        n_files += 1
         given = dataclasses.replace(
-            file, images=images, annotator=file.annotator or annotator, **options
+            file,
+            images=images,
+            annotator=file.annotator or annotator,
+            n_in_folder=in_folder[Path(file.path).parent],
+            **options,
         )
         try:
             found.append(reader(given))
@@ -381,5 +400,16 @@ def read_opened(
     merged = merge_annotations(found)
     if not empty:
         return merged
-    notice = f"{len(empty)} of {counted(n_files, 'file')} hold no marks: {first_of(empty, 5)}."
+    notice = f"{len(empty)} of {counted(len(opened), 'file')} hold no marks: {first_of(empty, 5)}."
     return dataclasses.replace(merged, notices=(*merged.notices, notice))
+
+
+def _in_folders_of_annotators(paths: Sequence[str]) -> collections.Counter[Path]:
+    """Numbers of files by folder, where folders seem to be annotators; empty where they do not.
+
+    They do where there are several side by side, with more names of files than folders, as with a file for each source.
+    """
+    n_files = collections.Counter(Path(path).parent for path in paths)
+    names = {name_without_extensions(path) for path in paths}
+    nested = any(folder in other.parents for folder in n_files for other in n_files)
+    return n_files if 1 < len(n_files) < len(names) and not nested else collections.Counter()

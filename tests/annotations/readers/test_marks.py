@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from attnxai.annotations.readers.registry import AnnotationFile
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
 from attnxai.data.grid import PixelGrid, RowZero
 from attnxai.data.images import SourceImage
-from attnxai.errors import AnnotationError
+from attnxai.errors import AnnotationError, AssumptionWarning
 
 MakeImage = Callable[..., SourceImage]
 
@@ -115,6 +116,56 @@ class TestSources:
         path = write(tmp_path / "ann.reg", "icrs 150 40")
         with pytest.raises(AnnotationError, match="none of the 1 images has celestial"):
             attnxai.read_annotations(path, [make_image("g1")])
+
+
+class TestFolders:
+    """With and without images the annotators are the same."""
+
+    @pytest.mark.parametrize("with_images", [False, True])
+    @pytest.mark.parametrize(
+        ("files", "annotators"),
+        [
+            # one file of all sources beside a file for each
+            (["alice/alice_all.reg", "bob/g1.reg", "bob/g2.reg"], ["alice", "bob"]),
+            (["ann/g1.reg", "ann/g1_b.reg", "bob/g1.reg", "bob/g2.reg"], ["ann", "bob"]),
+            (["alice.reg", "bob.reg", "carl.reg"], ["alice", "bob", "carl"]),
+            (["first/alice.reg", "nvss/bob.reg"], ["alice", "bob"]),
+            (["alice.reg", "bob.reg", "more/carl.reg"], ["alice", "bob", "carl"]),
+        ],
+    )
+    def test_of_annotators_or_of_anything_else(
+        self,
+        tmp_path: Path,
+        images: list[SourceImage],
+        files: list[str],
+        annotators: list[str],
+        with_images: bool,
+    ) -> None:
+        for number, name in enumerate(files):
+            write(tmp_path / name, f"icrs {150 + number / 1e5} 40", "icrs 150.01 40")
+        read = attnxai.read_annotations(tmp_path, images if with_images else None)
+        assert sorted(read.annotators) == annotators
+
+    def test_many_annotators_named_after_files_are_one_notice(self, tmp_path: Path) -> None:
+        for number, name in enumerate(("alice", "bob", "carl")):
+            write(tmp_path / f"{name}.reg", f"icrs {150 + number / 1e5} 40")
+        notices = attnxai.read_annotations(tmp_path).notices
+        (named,) = (notice for notice in notices if "annotator" in notice)
+        assert named == (
+            "3 annotators are named after their files: alice, bob, carl. If folders are the annotators, give "
+            "--annotator-from folder (in Python Naming)."
+        )
+        naming = Naming(annotator_from="folder")
+        assert attnxai.read_annotations(tmp_path, naming=naming).annotators == (tmp_path.name,)
+
+
+@pytest.mark.parametrize(("dec", "warned"), [(40.5, False), (43.0, True)])
+def test_marks_of_many_places_without_images(tmp_path: Path, dec: float, warned: bool) -> None:
+    path = write(tmp_path / "alice.reg", "icrs 150 40", f"icrs 150 {dec}")
+    words = r"alice\.reg lie 3 degrees apart and count as one source, 'alice', .*in Python images"
+    with pytest.warns(AssumptionWarning, match=words) if warned else contextlib.nullcontext():
+        read = attnxai.read_annotations(path)
+    assert read.sources == ("alice",)
 
 
 def test_annotator_of_the_user(tmp_path: Path, images: list[SourceImage]) -> None:
