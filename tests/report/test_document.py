@@ -140,7 +140,10 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     page = (written[0] / "index.html").read_text(encoding="utf-8")
     assert "that of the mean decides" in page
     assert page.index('href="figures/agreement.pdf"') < page.index('<div class="verdicts">')
-    beneath = f"Minus brightness: the NSS of the map minus that of {best}, the brightness baseline that agrees best."
+    beneath = (
+        "Minus brightness: the NSS of the map minus that of the brightness baseline that agrees best, by which the two are "
+        f"compared: {best}."
+    )
     assert f"{beneath} Share of noise ceiling: of its lower value" in page
     smallest = format_p(3 * estimate.test.smallest_p)
     adjusted = "P-values are adjusted by Holm&#39;s method over the 3 maps"

@@ -179,7 +179,7 @@ def test_words_follow_strata_and_further_nulls(kept, tmp_path):
         n_sources=12, settings={"strata": ("class", "size"), "nulls": ("symmetries", "shift")}
     )
     text = draw_agreement([result], tmp_path)
-    assert "permuted across sources of the same class and size;" in text.caption
+    assert "permuted across sources of the same class and size" in text.caption
     assert "from top to bottom: the same under grid symmetries and toroidal shift" in (text.caption)
     assert "annotations permuted within class and size, central 95 %" in legend_of(
         kept["agreement"]
