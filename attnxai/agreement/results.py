@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -14,7 +14,13 @@ from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
 from attnxai.presenters import PLOT, TABLE, latex_of, presenter_of, repr_html
 from attnxai.statistics.bootstrap import weighted_mean
-from attnxai.statistics.formats import format_effective, format_p, p_equals, with_interval
+from attnxai.statistics.formats import (
+    decimals_together,
+    format_effective,
+    format_p,
+    p_equals,
+    with_interval,
+)
 from attnxai.statistics.interval import effective_number
 
 if TYPE_CHECKING:
@@ -422,20 +428,23 @@ class AgreementResult:
             lines.append(
                 f"Weighted means over {self.verdict_sources().sum()} sources ({effective})"
             )
-        for estimate in self.estimates:
-            if estimate.group != self.verdict_group or estimate.class_name != ALL:
-                continue
-            shown = with_interval(estimate.interval)
-            text = f"{estimate.explanation:>24} {estimate.metric:<24} {shown}"
+        shown = [e for e in self.estimates if (e.group, e.class_name) == (self.verdict_group, ALL)]
+        decimals: dict[str, Iterator[int]] = {}
+        for metric in self.metrics:
+            of_metric = [e.interval for e in shown if e.metric == metric]
+            decimals[metric] = iter(decimals_together(of_metric))
+        for estimate in shown:
+            value = with_interval(estimate.interval, decimals=next(decimals[estimate.metric]))
+            text = f"{estimate.explanation:>24} {estimate.metric:<24} {value}"
             if estimate.test is not None:
                 text += f"  {estimate.test.null} {p_equals(estimate.test.p_value)}"
             if estimate.p_adjusted is not None:
                 text += f", adjusted {format_p(estimate.p_adjusted)}"
             for other in estimate.further:
-                shown = (
+                p_value = (
                     p_equals(other.test.p_value) if other.test else f"not tested ({other.reason})"
                 )
-                text += f"; {other.null} {shown}"
+                text += f"; {other.null} {p_value}"
             lines.append(text)
         if self.annotator_agreement is not None:
             lines += ["Inter-annotator agreement:", self.annotator_agreement.summary()]

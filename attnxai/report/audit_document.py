@@ -50,7 +50,7 @@ def write_audit(
         what="audit",
         template="audit.html",
         drawers=audit_drawers(result.results),
-        files=lambda: {
+        files=lambda _: {
             "audit.csv": result.to_frame(),
             "summary.json": {
                 "format": FORMAT,

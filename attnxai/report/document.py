@@ -27,7 +27,7 @@ from attnxai.report.figures.classes import draw_classes
 from attnxai.report.figures.contrasts import draw_contrasts
 from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources
-from attnxai.report.figures.text import FigureText
+from attnxai.report.figures.text import FigureText, caption_files
 from attnxai.report.headline import has_opposite_classes
 from attnxai.report.labels import labels_latex_table, labels_table, labels_words
 from attnxai.report.methods import methods_text
@@ -36,6 +36,7 @@ from attnxai.report.page_tables import (
     contrasts_table,
     estimates_table,
     fewer_somewhere,
+    latex_caption,
     most_in_words,
     partial_correlations_table,
     undefined_counts,
@@ -173,11 +174,12 @@ def write_content(
             what="report",
             template="report.html",
             drawers=_drawers(content),
-            files=lambda: {
+            files=lambda figures: {
                 "per_source.csv": per_source_table(content),
                 "summary.json": summarise(content, verdict),
                 "agreement.tex": _latex(content),
                 **methods_text(content).files(),
+                **caption_files(figures.values()),
                 **panels().files,
             },
             values=lambda: page_values(content, verdict, panels()),
@@ -214,7 +216,8 @@ def _latex(content: ReportContent) -> str:
     """The main table of every model, that of its labels, and the differences between models."""
     tables = []
     for part in content.parts:
-        tables.append(f"% {escape(part.name)}\n{part.result.to_latex()}")
+        caption = escape(latex_caption(part.result))
+        tables.append(f"% {escape(part.name)}\n% caption: {caption}\n{part.result.to_latex()}")
         labels = labels_latex_table(part.result)
         if labels is not None:
             name = escape(part.name)

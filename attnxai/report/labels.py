@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
+from attnxai.report.findings import smallest_adjusted
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import (
     Table,
@@ -67,7 +68,10 @@ def labels_table(result: AgreementResult) -> Table | None:
             ],
             "Permuted": [format_number(e.test.mean if e.test else None, n) for e, n in tested],
             "p": [format_p(e.test.p_value if e.test else None) for e in estimates],
-            "Adjusted p": [format_p(_adjusted(e)) for e in estimates],
+            "Adjusted p": [
+                format_p(e.p_adjusted if of_all is None else _adjusted(result, e))
+                for e, of_all in zip(estimates, every, strict=True)
+            ],
             "All marks": [
                 "" if one is None else format_number(one.value, n)
                 for one, n in zip(every, decimals, strict=True)
@@ -84,10 +88,19 @@ def of_maps(of_label: LabelAgreement, metric: str) -> list[Estimate]:
     return [e for e in of_label.estimates if e.metric == metric and not e.is_baseline]
 
 
-def _adjusted(estimate: Estimate) -> float | None:
-    """The adjusted p-value; None where that of the test itself could not be 0.05 or below."""
+def _adjusted(result: AgreementResult, estimate: Estimate) -> float | None:
+    """The adjusted p-value of the marks of a label; None where it could not be 0.05 or below."""
     test = estimate.test
-    return None if test is None or test.smallest_p > SIGNIFICANCE_LEVEL else estimate.p_adjusted
+    if test is None or max(test.smallest_p, _finest(result)) > SIGNIFICANCE_LEVEL:
+        return None
+    return estimate.p_adjusted
+
+
+def _finest(result: AgreementResult) -> float:
+    """The smallest adjusted p-value that any test of a label could give, with which Holm's method begins."""
+    metric = result.metrics[0]
+    every = [e for of_label in result.labels for e in of_maps(of_label, metric) if e.test]
+    return min(map(smallest_adjusted, every), default=1.0)
 
 
 def short_labels_table(result: AgreementResult) -> Table | None:
@@ -104,13 +117,13 @@ def short_labels_table(result: AgreementResult) -> Table | None:
     for column in found:
         shown = {
             e.explanation: format_value(e.interval, decimals=next(places))
-            + ("" if _adjusted(e) is None else f" ({format_p(_adjusted(e))})")
+            + ("" if (p_value := _adjusted(result, e)) is None else f" ({format_p(p_value)})")
             for e in column
         }
         rows.append([shown.get(name, MISSING) for name in names])
     labels, maps = [one.label for one in result.labels], [label_of_map(name) for name in names]
     counts = [str(one.n_sources) for one in result.labels]
-    coarse = any(e.test and _adjusted(e) is None for column in found for e in column)
+    coarse = any(e.test and _adjusted(result, e) is None for column in found for e in column)
     given = {
         "title": say("labels.short", metric=METRICS[metric].label, model=result.model_name),
         "note": say("labels.short.coarse") if coarse else "",
@@ -187,10 +200,11 @@ def labels_words(result: AgreementResult) -> str:
     coarse = [
         one.label
         for one in result.labels
-        if (found := _tests(one, metric)) and min(found) > SIGNIFICANCE_LEVEL
+        if (found := _tests(one, metric)) and max(min(found), _finest(result)) > SIGNIFICANCE_LEVEL
     ]
     if coarse:
-        words += say("page.labels.coarse", labels=listed(coarse), n=len(coarse))
+        adjusted = say("page.labels.coarse.adjusted") if n_family > 1 else ""
+        words += say("page.labels.coarse", labels=listed(coarse), n=len(coarse), adjusted=adjusted)
     return words
 
 

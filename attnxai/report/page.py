@@ -31,15 +31,15 @@ def write_results(
     what: str,
     template: str,
     drawers: Sequence[Callable[[Path], FigureText | None]],
-    files: Callable[[], Mapping[str, Any]],
+    files: Callable[[Mapping[str, FigureText]], Mapping[str, Any]],
     values: Callable[[], Mapping[str, Any]],
     overwrite: bool = True,
     on_step: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write a folder of results whole or not at all, in place of those that lie there.
 
-    ``drawers`` draw figures into a folder, ``files`` are as :func:`write_files` takes them, and ``values`` are
-    the values for the template of the page. ``on_step`` is called with the number of finished steps and of all.
+    ``drawers`` draw figures into a folder, ``files`` makes of their texts what :func:`write_files` takes, and
+    ``values`` are the values for the template of the page. ``on_step`` is called with the number of finished steps and of all.
     """
     numbers = itertools.count(1)
 
@@ -59,7 +59,7 @@ def write_results(
             if text is not None:
                 figures[text.name] = text
             done()
-        write_files(partial, files())
+        write_files(partial, files(figures))
         done()
         # last, so that a folder without it is seen to be unfinished
         page = render_page(template, figures, pictures, values())

@@ -32,8 +32,10 @@ from attnxai.report.wording import (
     in_brackets,
     in_sentence,
     label_of_map,
+    mean_word,
     method_of_map,
     n_beside,
+    strata_words,
 )
 from attnxai.statistics.formats import (
     MISSING,
@@ -152,6 +154,25 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         rules=tuple(starts),
         note=" ".join(filter(None, notes)),
     )
+
+
+def latex_caption(result: AgreementResult) -> str:
+    """A caption for the main table of a paper, with the number of permuted sources where these are not all."""
+    metric = result.metrics[0]
+    estimates = [result.estimate(name, metric) for name in result.explanations]
+    stratified = any(e.within_strata is not None for e in estimates)
+    return say(
+        "latex.caption",
+        metric=METRICS[metric].label,
+        model=result.model_name,
+        most=most_in_words(result),
+        mean=mean_word(e.interval for e in estimates),
+        level=result.settings["level"],
+        sources=say("own.sources.strata", strata=strata_words(result.settings["strata"]))
+        if stratified
+        else say("own.sources.any"),
+        smallest=_note_on_adjustment(result, [e for e in estimates if e.test]),
+    ).strip()
 
 
 def _note_on_adjustment(result: AgreementResult, tested: Sequence[Estimate]) -> str:

@@ -46,7 +46,7 @@ def write_study(
             partial(draw, result)
             for draw in (draw_epochs, draw_curves, draw_metrics, draw_agreement_of_maps)
         ],
-        files=lambda: _files(result),
+        files=lambda _: _files(result),
         values=lambda: _values(result),
         on_step=on_step,
     )

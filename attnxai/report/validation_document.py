@@ -220,7 +220,7 @@ def write_validation(
         drawers=[
             partial(draw, result) for draw in (draw_false_positives, draw_coverage, draw_power)
         ],
-        files=lambda: {
+        files=lambda _: {
             **{f"{part}.csv": result.to_frame(part) for part in parts},
             "validation.json": {
                 "format": FORMAT,

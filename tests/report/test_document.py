@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import dataclasses
+import html
 import io
 import itertools
 import json
@@ -28,6 +29,7 @@ from attnxai.report.page_tables import estimates_table, verdict_table
 from attnxai.report.shown_maps import shown_explanation
 from attnxai.report.source_table import identifier_of
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
+from attnxai.report.tables.latex import check_caption, escape
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.formats import (
@@ -66,8 +68,36 @@ def test_all_files_are_there(written):
     expected = {"index.html", "summary.json", "per_source.csv", "agreement.tex", "manifest.json"}
     expected |= {"methods.txt", "methods.md", "methods.tex", "references.bib"}
     expected |= {f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")}
+    expected |= {"figures/captions.md", "figures/captions.tex"}
     assert names == expected
     assert [p.name for p in folder.parent.iterdir()] == ["out"]
+
+
+def test_captions_of_the_page_are_files_too(written):
+    folder, _ = written
+    page = Page(folder)
+    markdown, latex = (
+        (folder / "figures" / f"captions.{ending}").read_text(encoding="utf-8")
+        for ending in ("md", "tex")
+    )
+    captions = [line for line in html.unescape(markdown).splitlines() if line[:1] not in ("#", "")]
+    assert captions
+    assert all(" ".join(caption.split()) in page.text for caption in captions)
+    written_in_latex = re.findall(r"^\\caption\{(.*)\}$", latex, flags=re.MULTILINE)
+    assert written_in_latex == [escape(caption) for caption in captions]
+    for caption in written_in_latex:
+        check_caption(caption)
+
+
+def test_the_tables_for_papers_have_a_caption(written):
+    folder, content = written
+    _, caption, *_ = (folder / "agreement.tex").read_text(encoding="utf-8").splitlines()
+    (result,) = content.results
+    assert caption.startswith(
+        f"% caption: NSS of the maps of {result.model_name} and of baselines over 12 held-out sources: mean and 95"
+    )
+    assert "when annotations are permuted across sources of the same class. P-values are" in caption
+    check_caption(caption.removeprefix("% caption: "))
 
 
 def test_the_page_is_self_contained(written):
@@ -480,9 +510,10 @@ def test_figures_may_be_png_alone(tmp_path, written):
     _, content = written
     write_content(content, tmp_path / "out", figures="png")
     names = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
-    assert names == {f"{name}.png" for name in FIGURES}
+    captions = {"captions.md", "captions.tex"}
+    assert names == {f"{name}.png" for name in FIGURES} | captions
     links = [link for link in Page(tmp_path / "out").links if link.startswith("figures/")]
-    assert {link.removeprefix("figures/") for link in links} == names
+    assert {link.removeprefix("figures/") for link in links} == names - captions
     with pytest.raises(OptionError, match="unknown format of figures 'svg'"):
         write_content(content, tmp_path / "other", figures="svg")
     assert not (tmp_path / "other").exists()

@@ -138,7 +138,8 @@ def test_too_few_sources_are_said_to_be_too_few():
     assert "Too few sources for an interval, which needs 8: core (3) and jet (1)." in words
     assert "Not tested: jet (fewer than two sources have a defined value" in words
     assert (
-        "The smallest attainable p-value of core is above 0.05, so that this test cannot" in words
+        "The smallest attainable adjusted p-value of core is above 0.05, so that this test cannot"
+        in words
     )
     table = labels_table(found)
     # what cannot be significant has no adjusted p-value, which would say nothing about the map

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from attnxai.report.figures.text import bar_phrase
 from attnxai.report.methods import methods_text
-from attnxai.report.page_tables import verdict_table
+from attnxai.report.page_tables import latex_caption, verdict_table
 from attnxai.report.terminal import print_report
 from tests.report.several import content_of, verdict_on
 
@@ -41,6 +41,7 @@ def parts_of_a_report(good, n_tested):
         "table": verdict_table(content.parts, verdict).note,
         "caption": bar_phrase([result], "nss"),
         "methods": methods_text(content).plain,
+        "LaTeX": latex_caption(result),
         "terminal": " ".join(console.file.getvalue().split("minus brightness: less")[0].split()),
     }
 
@@ -51,6 +52,7 @@ SAID = {
     "table": "5 of 16 sources are permuted; the others keep their own annotation, so that",
     "caption": "of the same class (5 of 16; the others keep their own); a point",
     "methods": "Of 16 sources, 5 were permuted; the others kept their own annotation.",
+    "LaTeX": "5 of 16 sources are permuted; the others keep their own annotation, so that",
     "terminal": "of the same class (5 of 16; the others keep their own); p",
 }
 

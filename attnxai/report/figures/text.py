@@ -11,6 +11,8 @@ from attnxai.metrics import METRICS
 from attnxai.report.agreement_plot import agreement_rows, noise_ceiling_range
 from attnxai.report.findings import permuted_words, why_no_interval
 from attnxai.report.sentences.say import say
+from attnxai.report.tables.latex import escape
+from attnxai.report.tables.text import markdown_text
 from attnxai.report.wording import group_phrase, n_beside, n_words, strata_words
 from attnxai.statistics.formats import with_interval
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
@@ -28,6 +30,19 @@ class FigureText:
     name: str
     caption: str
     alternative: str
+
+
+def caption_files(figures: Iterable[FigureText]) -> dict[str, str]:
+    """The captions of all figures as Markdown and as LaTeX, by the names of their files."""
+    every = list(figures)
+    return {
+        "figures/captions.md": "\n".join(
+            f"## {one.name}\n\n{markdown_text(one.caption)}\n" for one in every
+        ),
+        "figures/captions.tex": "\n".join(
+            f"% {one.name}\n\\caption{{{escape(one.caption)}}}\n" for one in every
+        ),
+    }
 
 
 def shown_estimates(results: Sequence[AgreementResult], metric: str) -> list[Estimate]:

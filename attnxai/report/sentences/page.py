@@ -84,8 +84,9 @@ PAGE: dict[str, str] = {
     "page.labels.untested": " Not tested: {labels} ({reason}).",
     "page.labels.none": "none of these sources holds the label",
     "page.labels.coarse": (
-        " The smallest attainable p-value of {labels} is above 0.05, so that {n:~this test|these tests} cannot be significant."
+        " The smallest attainable{adjusted} p-value of {labels} is above 0.05, so that {n:~this test|these tests} cannot be significant."
     ),
+    "page.labels.coarse.adjusted": " adjusted",
     "page.consensus": "; compared as one target: {rule}",
     "consensus.union": "the pixels that any annotator of the source marked",
     "consensus.majority": "the pixels that more than half of the annotators of the source marked",
@@ -142,6 +143,10 @@ PAGE: dict[str, str] = {
     "terminal.audit_fails": ", fails the audit",
     "terminal.limits": "Limitations{more}:",
     "terminal.limits.more": ", in full in the report and with --verbose",
+    "latex.caption": (
+        "{metric} of the maps of {model} and of baselines over {most}: {mean} and {level:%} interval; mean and p-value when "
+        "annotations are permuted across {sources}. {smallest}"
+    ),
     "page.smallest": "P-values are {adjusted}; the smallest attainable{draws} is {p}.{annotators}",
     "page.smallest.draws": " with {n:permutation}",
     "page.smallest.annotators": " They are about these annotators, the intervals about others too.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import warnings
 
 import numpy as np
@@ -16,6 +17,7 @@ from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarnin
 from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, Split
 from attnxai.metrics import DEFAULT_METRICS, METRICS, nss, spearman
 from attnxai.report.wording import label_of_map
+from attnxai.statistics.formats import decimals_together, with_interval
 from tests.agreement.comparison.alike import assert_alike
 from tests.builders import made_up
 from tests.nulls.fields import SMALL_NULLS
@@ -250,7 +252,18 @@ def test_results_export_themselves():
     row = frame.query("explanation == 'gate1' and metric == 'nss' and `class` == 'all'").iloc[0]
     interval = result.estimate("gate1", "nss").interval
     assert (row["ci_low"], row["ci_high"]) == (interval.low, interval.high)
-    assert "gate1" in result.summary()
+    # rounded as the column of the page and of the terminal
+    of_metric = [
+        e
+        for e in result.estimates
+        if (e.metric, e.group, e.class_name) == ("nss", result.verdict_group, "all")
+    ]
+    places = decimals_together([e.interval for e in of_metric])
+    for estimate, decimals in zip(of_metric, places, strict=True):
+        value = with_interval(estimate.interval, decimals=decimals)
+        assert re.search(
+            rf"^ *{estimate.explanation} +nss +{re.escape(value)}", result.summary(), re.MULTILINE
+        )
     with pytest.raises(KeyError, match=r"no estimate for .*gate9"):
         result.estimate("gate9", "nss")
     import matplotlib as mpl
