@@ -189,23 +189,20 @@ def test_the_example_table_can_be_read() -> None:
 def test_the_example_readers_work(tmp_path: Path) -> None:
     examples = blocks(page("contributing.md"), "python")
     marks, picture = [text for text in examples if "register_reader" in text]
-    (writer,) = [text for text in examples if "register_writer" in text]
     with names_free("peaks", "brightness table"):
         exec(marks, {})  # noqa: S102
         exec(picture, {})  # noqa: S102
-        (tmp_path / "a").write_text("#peaks\ns1 ann 3 4\n")
+        (tmp_path / "a").write_text("#peaks\ns1 ann 3 4 core FRI\n")
         read = attnxai.read_annotations(tmp_path / "a")
-        assert read.annotations[0].shape.y == 4.0
-        exec(writer, {})  # noqa: S102
-        (written,) = attnxai.annotations.write_annotations(read, tmp_path / "b.peaks")
-        assert written.read_text() == "#peaks\ns1 ann 3.0 4.0\n"
+        assert (read.annotations[0].shape.y, read.annotations[0].shape.frame) == (4.0, "icrs")
+        assert (read.annotations[0].label, read.classes) == ("core", {"s1": "FR I"})
         for row, text in {
-            "s1 ann 3": "a: 's1 ann 3' is not a source, an annotator, x and y",
-            "s1 ann 3 b": "a: '3 b' is not two numbers",
-            "s1 ann 3 nan": "a: the y of a point has to be a coordinate from",
+            "s1 ann 3": "line 3: 's1 ann 3' is not source, annotator, RA, Dec, label and class",
+            "s1 ann 3 b core FR I": "line 3: 's1 ann 3 b core FR I' is not source",
+            "s1 ann 3 nan core FR I": "line 3: the y of a point has to be a declination from",
         }.items():
-            (tmp_path / "a").write_text(f"#peaks\ns1 ann 3 4\n{row}\n")
-            with pytest.raises(AnnotationError, match=rf"^line 3 of annotation file .*{text}"):
+            (tmp_path / "a").write_text(f"#peaks\ns1 ann 3 4 core FR I\n{row}\n")
+            with pytest.raises(AnnotationError, match=rf"(?s)^1 line of annotation file .*{text}"):
                 attnxai.read_annotations(tmp_path / "a")
         (tmp_path / "b.bri").write_text("#brightness\n1 2 3\n4 5 6\n")
         (image,) = attnxai.read_images(tmp_path / "b.bri")

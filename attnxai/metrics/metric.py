@@ -323,7 +323,8 @@ def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Met
     ------
     OptionError
         If a fact is missing or unknown, the function has no docstring, the name cannot be given on the command
-        line or is taken by another module, or the label is that of another metric.
+        line or is taken by another module, the label is that of another metric, or values depend on the order
+        of pixels.
 
     Examples
     --------
@@ -360,10 +361,29 @@ def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Met
         metric = Metric(name=name or pairwise.__name__, pairwise=pairwise, **facts)
         check_option_name("metric", metric.name, metric.__module__, METRICS)
         check_label("metric", metric.name, METRICS, metric.label)
+        if not metric.__module__.startswith("attnxai."):  # whose tests check it
+            _check_order(metric)
         METRICS[metric.name] = metric
         return metric
 
     return decorate
+
+
+def _check_order(metric: Metric) -> None:
+    """Refuse a metric that gives other values for the same pixels in another order, as ties broken by it do."""
+    pixels = np.arange(120)
+    map, marks, others = pixels % 4 + 1.0, (pixels % 3 == 0) * (pixels % 2 + 1.0), pixels % 5 + 1.0
+    if metric.target is TargetKind.MASK:
+        marks = marks > 0
+    rows = [map[None], marks[None], *([others[None]] if metric.needs_others else [])]
+    value = metric.evaluate(*rows)[0, 0]
+    for order in (pixels[::-1], np.roll(pixels, 7), (pixels * 7) % 120):
+        moved = metric.evaluate(*(row[:, order] for row in rows))[0, 0]
+        if not np.isclose(moved, value, rtol=1e-6, atol=1e-9, equal_nan=True):
+            raise OptionError(
+                f"metric {metric.name} depends on the order of pixels: {value:g} becomes {moved:g}; pixels of "
+                "equal value have to share their ranks"
+            )
 
 
 _SECTIONS = """{head}

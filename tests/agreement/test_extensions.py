@@ -27,7 +27,7 @@ from attnxai.annotations.sample import sample_folder
 from attnxai.cli.compare import compare as compare_command
 from attnxai.errors import OptionError
 from attnxai.explanations import EXPLANATIONS
-from attnxai.metrics import METRICS
+from attnxai.metrics import METRICS, register_metric
 from attnxai.nulls import GridSymmetries, NullModel, SurrogateNull, register_null
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
@@ -180,6 +180,20 @@ def test_what_is_not_registered_is_refused(outside):
         ComparisonSettings(metrics=(3,))
     with pytest.raises(OptionError, match="given twice with different options"):
         ComparisonSettings(nulls=("symmetries", GridSymmetries(reflections=False)))
+
+
+def test_a_metric_that_depends_on_the_order_of_pixels_is_refused():
+    def first_peak(maps, targets):
+        """Whether the first of the highest pixels is marked."""
+        return targets.values[:, maps.values.argmax(axis=1)].T
+
+    facts = {"label": "First peak", "meaning": "m", "target": "mask", "chance": 0.0}
+    with names_free("first_peak"):
+        with pytest.raises(
+            OptionError, match=r"first_peak depends on the order of pixels: . becom"
+        ):
+            register_metric(**facts)(first_peak)
+        assert "first_peak" not in METRICS
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ def groups_of(command):
 
 
 def test_options_of_compare_stand_in_the_group_of_what_they_are_about():
+    """A new option is added here, in the order of the help."""
     groups = groups_of("compare")
     assert list(groups) == [
         *("Inputs", "Output", "Images", "Annotations", "Maps", "Statistics", "Machine", "General")

@@ -220,7 +220,10 @@ def test_turning_map_and_target_together_changes_nothing(seed, turns, flip, ties
             moved = [array[:, ::-1] for array in moved]
         expected = value_of(name, *arrays[:3], others=others)
         found = value_of(name, *moved[:3], others=moved[3])
-        assert found == pytest.approx(expected, rel=1e-10, abs=1e-12, nan_ok=True), name
+        same = pytest.approx(expected, rel=1e-10, abs=1e-12, nan_ok=True)
+        assert found == same, (
+            f"{name} depends on the order of pixels: pixels of equal value have to share ranks"
+        )
 
 
 @given(seed=st.integers(0, 10_000), ties=st.booleans())
