@@ -3,9 +3,8 @@
     python benchmarks/pairing_broken.py --data-dir DIR --annotations claran_full_catalogue.csv
     python benchmarks/pairing_broken.py ... --model d8.pt --metric spearman --repetitions 4000
 
-The annotations of the MiraBest sources are permuted between sources of the same true class (or of the same true
-class and third of angular size), so that no map has anything left to do with its own annotation beyond what
-its class (and size) brings. The test is then made as a comparison makes it: with the classes known, with the
+The annotations of the MiraBest sources are permuted between sources of the same true class, so that no map has
+anything left to do with its own annotation beyond what its class brings. The test is then made as a comparison makes it: with the classes known, with the
 class column removed, and pooled. Printed is the percentage of repetitions with p <= 0.05, and the largest of the
 maps.
 """
@@ -19,15 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.comparison.strata import (
-    N_SIZE_BINS,
-    angular_sizes,
-    annotated_sizes,
-    size_bins,
-)
+from attnxai.agreement.comparison.strata import annotated_sizes, size_bins
 from attnxai.explanations.stack import CENTRE_BIAS
 from attnxai.metrics import METRICS, TargetKind, agreement_tables
-from attnxai.nulls import SourcePermutation, quantile_strata, run_null_test
+from attnxai.nulls import SourcePermutation, run_null_test
 
 if TYPE_CHECKING:
     from attnxai.alignment.pairs import AlignedPairs
@@ -114,14 +108,6 @@ def rejection_rates(
     return {name: n / n_repetitions for name, n in rejected.items()}
 
 
-def classes_and_sizes(pairs: AlignedPairs) -> list[Hashable]:
-    """Class and third of angular size of every source."""
-    sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
-    return list(
-        zip(pairs.classes, quantile_strata(sizes.tolist(), n_bins=N_SIZE_BINS), strict=True)
-    )
-
-
 def main() -> None:
     """Print a table, a row for every model and test."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -129,7 +115,6 @@ def main() -> None:
     parser.add_argument("--annotations", required=True, help="the ClaRAN catalogue")
     parser.add_argument("--model", action="append", help="model; repeat for several")
     parser.add_argument("--metric", default="nss")
-    parser.add_argument("--same-size", action="store_true")
     parser.add_argument("--repetitions", type=int, default=1000)
     parser.add_argument("--draws", type=int, default=999)
     parser.add_argument("--seed", type=int, default=0)
@@ -142,7 +127,6 @@ def main() -> None:
                 pairs,
                 values,
                 test=test,
-                broken_within=classes_and_sizes(pairs) if given.same_size else None,
                 n_repetitions=given.repetitions,
                 n_draws=given.draws,
                 rng=np.random.default_rng(given.seed),

@@ -137,9 +137,10 @@ class NullTest:
         """Share of other observed means that the same null distribution would reject.
 
         With means of maps that are paired with annotations of other sources this is a false positive rate: near
-        the level for a calibrated null, and far above it for a miscalibrated one. It is an estimate: such
-        pairings are made of the same maps and annotations, so that with 30 sources it scatters between about
-        0.03 and 0.25 where it should be 0.05.
+        the level for a calibrated null of surrogate maps, and far above it for a miscalibrated one. It is an estimate:
+        such pairings are made of the same maps and annotations, so that with 30 sources it scatters between about
+        0.03 and 0.25 where it should be 0.05. Permutations of sources include pairs with their own annotation; where
+        maps agree with these, the rate by such a null is too low.
 
         Parameters
         ----------

@@ -200,9 +200,6 @@ def _about_size(result: AgreementResult) -> list[str]:
             metric=METRICS[result.metrics[0]].label,
             shares=_share_range(rates),
             n=N_PERMUTATION_PAIRINGS,
-            expected=say(
-                f"caution.rate.{'liberal' if max(rates) > SIGNIFICANCE_LEVEL else 'conservative'}"
-            ),
         )
     return [say("caution.size", measured=measured, options=_size_options(strata))]
 

@@ -30,7 +30,7 @@ For each map of a model, on the sources that conclusions rest on and for the fir
    of models and maps, is 0.05 or below.
 6. What the audit of where the evidence comes from found stands before all of this: in a line under the headline, and in
    front of the sentence on a map that fails it. The line after it warns where the tests are significant for 20 % or more
-   of the data sets whose pairing is broken among sources of similar size.
+   of the maps paired with other sources of similar size.
 
 Nothing is said that is stronger than the test behind it. Statements on single maps are in :mod:`~.statement`, headlines in
 :mod:`~.headline` and :mod:`~.joint_headline`, the rules in :mod:`~.findings`, and the sentences in :mod:`~attnxai.report.sentences`.

@@ -159,12 +159,12 @@ def test_tests_that_cannot_find_anything_say_what(one, alternative, words):
 
 def test_the_pooled_test_is_distrusted_where_it_passes_unrelated_pairings(one):
     warned = (
-        "Unreliable: with the pairing broken within class, 90 % of 200 permuted data sets would "
-        "be significant, where 5 % should be; sources of the same class have something in common."
+        "Unreliable: with maps paired with other sources of the same class, 90 % of 200 tests are "
+        "significant, where 5 % should be; sources of the same class have something in common."
     )
     assert warned in details(one, lambda _: {"pooled_rejections_pairing_broken": 0.9})
     text = details(one, lambda _: {"pooled_rejections_pairing_broken": 0.2})
-    assert "20 % of 200 permuted data sets would be significant" in text
+    assert "20 % of 200 tests are significant" in text
     for share in (0.19, 0.05, None):
         text = details(one, lambda _, share=share: {"pooled_rejections_pairing_broken": share})
         assert "Unreliable" not in text
@@ -210,12 +210,12 @@ def test_further_nulls_answer_their_own_question(one, name):
 
     plain = answer(test=test, rejections_pairing_broken=0.05)
     assert f"under the null “{model.label}” (--null {name}; p = " in plain
-    passed = " With the pairing broken, 5 % of 19 permuted data sets are significant, where 5 % should be."
+    passed = " With maps paired with other sources, 5 % of 19 tests are significant, where 5 % should be."
     assert plain.endswith(f"not adjusted, 16 sources).{passed}")
     plain = plain.removesuffix(passed)
     warned = answer(test=test, rejections_pairing_broken=0.85, within_strata=True)
     assert warned.startswith(plain)
-    assert "broken within class, 85 % of 19 permuted data sets are significant" in warned
+    assert "with other sources of the same class, 85 % of 19 tests are significant" in warned
     assert "This null is miscalibrated here." in warned
     assert warned.endswith(model.assumes)
     # where it is not known whether the null suits, what it assumes is said

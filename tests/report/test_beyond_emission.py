@@ -90,7 +90,7 @@ def test_all_three_are_needed(numbers, missing):
     (answer,) = [a.answer for a in statement.answers if a.question == "Beyond lying on emission?"]
     assert answer.startswith("Not shown: " if missing else "Shown: ")
     level = numbers.get("level", 0.05)
-    assert ("5 % of 200 permuted data sets" in answer) is (level == 0.05)
+    assert ("5 % of 200 tests" in answer) is (level == 0.05)
     assert ("was not measured" in answer) is (level is None)
 
 
@@ -114,7 +114,7 @@ def test_null_and_level_stand_before_the_table():
     assert f"{len(within.sources)} of 32 sources" in text
     assert "permuted across sources of the same class" in text
     if None not in rates:
-        assert "of 200 permuted data sets" in text
+        assert "of 200 tests of each map" in text
     for name in emission_names(within):
         if within.estimate(name, "nss").test is not None:
             assert f"{name} p = " in text

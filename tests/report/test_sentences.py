@@ -99,4 +99,4 @@ def test_p_values_and_shares_have_one_form():
     assert say("own.lower", p=0.0004).startswith(
         " It is lower than under nearly all permutations (p = 0.0004 on the lower side"
     )
-    assert "25 % of 20 permuted data sets" in say("further.rate", within="", share=0.25, n=20)
+    assert "25 % of 20 tests" in say("further.rate", within="", share=0.25, n=20)

@@ -17,9 +17,11 @@ from attnxai.nulls import (
     NullTest,
     SourcePermutation,
     emission_footprint,
+    quantile_strata,
     run_null_test,
     usable_sources,
 )
+from attnxai.nulls.p_values import p_values_of
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ N_PAIRINGS = 20
 """Pairings of maps with annotations of other sources, by which a null is checked on the data."""
 N_PERMUTATION_PAIRINGS = 200
 """The same for the permutation across sources, of which all values are known."""
+N_REFERENCE_PAIRINGS = 2_000
+"""Pairings within strata that those are judged by."""
 MIN_PARTNERS = 8
 """Sources that strata need on average for such pairings: fewer have the same few pairs again and again."""
 
@@ -46,9 +50,11 @@ MIN_PARTNERS = 8
 class PermutationTests:
     """The permutation across sources for one map and metric; a test is None where it does not apply.
 
-    Each test has its false positive rate: the share of pairings with other sources of the stratum (for the test within
-    strata, of similar size as well) that it rejects. It is None where strata are too small to tell. ``left_out`` are
-    positions of sources that have no value with some partner.
+    Each test has its false positive rate with the pairing broken: among pairings that keep what sources of a stratum (for
+    the test within strata, those of similar size in it) have in common, the share that lies beyond 95 % of the pairings
+    that the test compares with. Nobody has its own annotation in either. It is 5 % where sources have nothing more in
+    common, and None where strata are too small to tell or cannot be divided. ``left_out`` are positions of sources that
+    have no value with some partner.
     """
 
     pooled: NullTest | None = None
@@ -67,6 +73,7 @@ class SourcePermutationTests:
         self._inputs, self._settings = inputs, settings
         self._streams, self._scope = streams, scope
         self._draws: dict[tuple[str, bytes], NullDraws] = {}
+        self._pairings: dict[tuple[str, bytes], list[NDArray[np.intp]] | None] = {}
 
     def run(
         self, matrix: NDArray[np.float64], members: NDArray[np.intp], *, in_strata: bool
@@ -84,43 +91,52 @@ class SourcePermutationTests:
         if not in_strata:
             return PermutationTests(pooled=pooled, left_out=left_out)
         within = self._test(SourcePermutation(keys=self._inputs.stratified.keys), matrix, usable)
-        strata = [self._inputs.stratified.of_sources[i] for i in usable]
-        # what sources of one stratum can still share, and what every image shows
-        finer = divide_strata(strata, [self._inputs.size_halves[i] for i in usable])
         return PermutationTests(
             pooled=pooled,
             within_strata=within,
-            pooled_rejections_pairing_broken=self._rejections(pooled, matrix, usable, strata),
-            within_rejections_pairing_broken=self._rejections(
-                within, matrix, usable, finer, keep_single=True
-            ),
+            pooled_rejections_pairing_broken=self._rejections(pooled, matrix, usable),
+            within_rejections_pairing_broken=self._rejections(within, matrix, usable),
             left_out=left_out,
         )
 
     def _rejections(
-        self,
-        test: NullTest,
-        matrix: NDArray[np.float64],
-        usable: NDArray[np.intp],
-        strata: Sequence[Hashable],
-        *,
-        keep_single: bool = False,
+        self, test: NullTest, matrix: NDArray[np.float64], usable: NDArray[np.intp]
     ) -> float | None:
-        """How often a test rejects for maps paired with annotations of others of their stratum."""
-        if not large_enough(strata):
+        """How often a test rejects for maps paired with annotations of others that have more in common."""
+        key = (test.null, usable.tobytes())
+        if key not in self._pairings:
+            self._pairings[key] = self._pairings_of(test, usable)
+        pairings = self._pairings[key]
+        if pairings is None or not test.can_reject():
             return None
-        partners = pair_with_others(
-            strata,
-            N_PERMUTATION_PAIRINGS,
-            self._streams.of("pairings", test.null, *self._scope),
-            keep_single=keep_single,
-        )
-        # weights go with annotations, as in the test itself
-        weights = self._inputs.pairs.source_weights[usable][partners]
-        values = matrix[np.ix_(usable, usable)][np.arange(usable.size), partners]
-        return test.rejection_rate(
-            (values * weights).sum(axis=1) / weights.sum(axis=1), level=SIGNIFICANCE_LEVEL
-        )
+        table, weights = matrix[np.ix_(usable, usable)], self._inputs.pairs.source_weights[usable]
+        means = []
+        for partners in pairings:
+            # weights go with annotations, as in the test itself
+            values = table[np.arange(usable.size), partners]
+            weighted = weights[partners]
+            means.append((values * weighted).sum(axis=1) / weighted.sum(axis=1))
+        reference, paired = means
+        # not by the permutations of the test, in which some sources have their own annotation
+        p_values = p_values_of(paired, reference, False, self._settings.alternative)
+        return float((p_values <= SIGNIFICANCE_LEVEL).mean())
+
+    def _pairings_of(
+        self, test: NullTest, usable: NDArray[np.intp]
+    ) -> list[NDArray[np.intp]] | None:
+        """Pairings as a test makes them, and those of sources that have more in common; None where there are none."""
+        strata = [self._inputs.stratified.of_sources[i] for i in usable]
+        pooled = test.null == SourcePermutation(within_strata=False).label
+        wide: Sequence[Hashable] = [None] * len(strata) if pooled else strata
+        # what sources of one stratum can still share, and what every image shows
+        narrow = strata if pooled else halve_strata(strata, [self._inputs.sizes[i] for i in usable])
+        if not large_enough(narrow) or (not pooled and len(set(narrow)) == len(set(wide))):
+            return None
+        rng = self._streams.of("pairings", test.null, *self._scope)
+        return [
+            pair_with_others(kinds, n, rng, keep_single=not pooled)
+            for kinds, n in ((wide, N_REFERENCE_PAIRINGS), (narrow, N_PERMUTATION_PAIRINGS))
+        ]
 
     def _test(
         self, null: SourcePermutation, matrix: NDArray[np.float64], usable: NDArray[np.intp]
@@ -217,17 +233,18 @@ def large_enough(strata: Sequence[Hashable]) -> bool:
     return bool(sizes) and sum(sizes) >= MIN_PARTNERS * len(sizes)
 
 
-def divide_strata(
-    strata: Sequence[Hashable], parts: Sequence[Hashable]
-) -> list[tuple[Hashable, Hashable]]:
-    """Strata divided into parts, except those of which a part would be a single source."""
-    single = {
-        stratum for (stratum, _), n in Counter(zip(strata, parts, strict=True)).items() if n == 1
-    }
-    return [
-        (stratum, None if stratum in single else part)
-        for stratum, part in zip(strata, parts, strict=True)
-    ]
+def halve_strata(
+    strata: Sequence[Hashable], sizes: Sequence[float]
+) -> list[tuple[Hashable, int | None]]:
+    """Strata divided at the median size of each, except those of which a part would be a single source."""
+    halves: list[int | None] = [None] * len(strata)
+    for stratum in dict.fromkeys(strata):
+        members = [i for i, other in enumerate(strata) if other == stratum]
+        parts = quantile_strata([sizes[i] for i in members], n_bins=2)
+        if 1 not in Counter(parts).values():
+            for i, part in zip(members, parts, strict=True):
+                halves[i] = part
+    return list(zip(strata, halves, strict=True))
 
 
 def pair_with_others(

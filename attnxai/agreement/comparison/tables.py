@@ -27,7 +27,6 @@ from attnxai.metrics import (
 from attnxai.metrics.metric import NO_REASON
 from attnxai.metrics.partial import partial_values
 from attnxai.metrics.pixels import is_constant
-from attnxai.nulls import quantile_strata
 from attnxai.nulls.emission_frames import frame_pixels, in_frames, less_emission
 
 if TYPE_CHECKING:
@@ -43,8 +42,8 @@ if TYPE_CHECKING:
 class Inputs:
     """The arrays of aligned pairs, with the sources in the order of their ids.
 
-    ``maps`` (n_maps, n_sources, rows, columns) are explanations, then baselines. ``size_halves`` says whether the
-    emission of each source is larger than the median; -1 where that is not known. Annotations are permuted over the
+    ``maps`` (n_maps, n_sources, rows, columns) are explanations, then baselines. ``sizes``
+    (n_sources,) are those of the emission of each, in arcsec (``within`` emission in pixels), NaN where not known. Annotations are permuted over the
     ``common`` pixels of ``permuted_maps`` and ``permuted_targets``: the pixels valid for all, or for a comparison
     ``within`` emission the places of the common frame (:mod:`attnxai.nulls.emission_frames`). ``individuals`` are the
     pairs with every annotator, also where ``pairs`` has their consensus.
@@ -56,7 +55,7 @@ class Inputs:
     maps: NDArray[np.float64]
     targets: Targets
     stratified: Strata
-    size_halves: tuple[int, ...]
+    sizes: NDArray[np.float64]
     common: NDArray[np.bool_]
     permuted_maps: NDArray[np.float64]
     permuted_targets: Targets
@@ -78,7 +77,7 @@ class Inputs:
             maps=maps,
             targets=targets,
             stratified=strata_of(pairs, settings.strata),
-            size_halves=quantile_strata(sizes.tolist(), n_bins=2),
+            sizes=np.asarray(sizes, dtype=np.float64),
             common=np.asarray(pairs.valid.all(axis=0)),
             permuted_maps=maps,
             permuted_targets=targets,
@@ -104,7 +103,7 @@ class Inputs:
             stratified=dataclasses.replace(
                 self.stratified, of_sources=tuple(self.stratified.of_sources[i] for i in kept)
             ),
-            size_halves=quantile_strata(n_pixels.tolist(), n_bins=2),
+            sizes=n_pixels.astype(np.float64),
             common=np.ones(places.shape[1:], bool),
             permuted_maps=in_frames(left, places),
             permuted_targets={kind: in_frames(fields, places) for kind, fields in targets.items()},

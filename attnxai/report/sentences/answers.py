@@ -44,8 +44,8 @@ ANSWERS: dict[str, str] = {
     "own.alternative.less": "; the test is one-sided, for less agreement",
     "own.alternative.two-sided": ", two-sided",
     "own.pooled.miscalibrated": (
-        " Unreliable: with the pairing broken within {strata}, {share:%} of {n} permuted data sets would "
-        "be significant, where 5 % should be; sources of the same {strata} have something in common."
+        " Unreliable: with maps paired with other sources of the same {strata}, {share:%} of {n} tests are "
+        "significant, where 5 % should be; sources of the same {strata} have something in common."
     ),
     "own.pooled.not_measured": (
         " How often this test rejects on these data with the pairing broken cannot be measured, as strata have fewer than "
@@ -71,9 +71,8 @@ ANSWERS: dict[str, str] = {
         "tested)."
     ),
     "own.within.miscalibrated": (
-        " Treat with caution: with the pairing broken among such sources of similar angular size, {share:%} "
-        "of {n} permuted data sets would be significant, where 5 % should be; --strata size tests for agreement "
-        "beyond that."
+        " Treat with caution: with maps paired with other such sources of similar angular size, {share:%} of {n} tests "
+        "are significant, where 5 % should be; --strata size tests for agreement beyond that."
     ),
     "own.left_out": (" {n:source} without a value for some partner {n:~is|are} not permuted."),
     # --- better than the baselines? -----------------------------------------------------------------
@@ -108,8 +107,8 @@ ANSWERS: dict[str, str] = {
     ),
     "emission.no_test": ". Not tested: {reason}.",
     "emission.level": (
-        " With the pairing broken among such sources with a similar amount of emission, {share:%} of {n} permuted data sets would be "
-        "significant, where 5 % should be."
+        " With maps paired with other such sources with a similar amount of emission, {share:%} of {n} tests are significant, "
+        "where 5 % should be."
     ),
     "emission.level.unknown": (
         " The false positive rate of this test was not measured on these data, as strata have too few sources."
@@ -155,8 +154,8 @@ ANSWERS: dict[str, str] = {
         "{n:source}){alternative}."
     ),
     "further.rate": (
-        " With the pairing broken{within}, {share:%} of {n} permuted data sets are significant, where 5 % should be."
+        " With maps paired with other sources{within}, {share:%} of {n} tests are significant, where 5 % should be."
     ),
-    "further.within": " within {strata}",
+    "further.within": " of the same {strata}",
     "further.miscalibrated": " This null is miscalibrated here.{rate} {assumes}",
 }

@@ -72,18 +72,14 @@ CAUTIONS: dict[str, str] = {
         "annotation in every permutation."
     ),
     "caution.line": (
-        "Caution: similar angular size alone makes p this small{models}. With maps paired with other sources of similar "
-        "size{strata}, {shares} of {n} tests are significant, where 5 % should be; repeat with {options}."
+        "Caution: angular size counts as agreement{models}. With maps paired with other sources of similar size{strata}, "
+        "{shares} of {n} tests are significant, where 5 % should be; repeat with {options}."
     ),
     "caution.line.models": " for {models}",
     "caution.size": "The permutations do not control for angular size{measured}; {options} tests for agreement beyond size.",
     "caution.size.measured": (
-        ": with the pairing broken among sources of similar size{strata}, the tests of the maps by {metric} are "
-        "significant for {shares} of {n} permuted data sets each{expected}"
-    ),
-    "caution.rate.liberal": ", where at most 5 % should be",
-    "caution.rate.conservative": (
-        ", no more than the 5 % that are allowed, so that size does not make them significant too often"
+        ": with maps paired with other sources of similar size{strata}, {shares} of {n} tests of each map by {metric} are "
+        "significant, where 5 % would be if size did not matter"
     ),
     "caution.size.strata": " and the same {strata}",
     "caution.one_annotator": (

@@ -129,8 +129,8 @@ PAGE: dict[str, str] = {
         "{level}{baselines}"
     ),
     "page.within.level": (
-        " Level: with the pairing broken among such sources with a similar amount of emission, {shares} of {n} permuted data sets "
-        "are significant for each map by {metric}, where 5 % should be."
+        " Level: with maps paired with other such sources with a similar amount of emission, {shares} of {n} tests of each map "
+        "by {metric} are significant, where 5 % should be."
     ),
     "page.within.baselines": " Maps that know emission and nothing else have {tests}.",
     # --- the terminal -------------------------------------------------------------------------------
