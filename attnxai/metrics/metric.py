@@ -381,8 +381,8 @@ def _check_order(metric: Metric) -> None:
         moved = metric.evaluate(*(row[:, order] for row in rows))[0, 0]
         if not np.isclose(moved, value, rtol=1e-6, atol=1e-9, equal_nan=True):
             raise OptionError(
-                f"metric {metric.name} depends on the order of pixels: {value:g} becomes {moved:g}; pixels of "
-                "equal value have to share their ranks"
+                f"metric {metric.name} depends on the order of pixels: {value:g} becomes {moved:g}; treat "
+                "pixels of equal value alike, by shared ranks or their mean"
             )
 
 
