@@ -16,7 +16,7 @@ from attnxai.agreement.results import ALL
 from attnxai.nulls import NULLS
 from attnxai.report.findings import Finding
 from attnxai.report.summary import summarise
-from attnxai.report.terminal import print_report
+from attnxai.report.terminal import _all_in_short, print_report
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.formats import format_number, with_interval
 from attnxai.statistics.interval import no_interval
@@ -345,6 +345,11 @@ def test_without_classes_it_is_said_what_stands_in_for_them():
     details = verdict.statements[0].details
     assert "the same predicted class and annotated size" in details
     assert any("between class scores; the others keep their own" in c for c in result.notes)
+    # what can be done about it is in the terminal too, which leaves out the reasons
+    short = _all_in_short(result.notes, [])
+    assert any(
+        "state it by a class column of the annotation table or by --labels" in c for c in short
+    )
 
 
 def test_the_baseline_that_is_named_is_one_that_decides():

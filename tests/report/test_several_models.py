@@ -55,7 +55,8 @@ def test_the_page_of_two_models(written, two):
     single = ["agreement", "contrasts", "classes-1", "classes-2"]
     expected = {"agreement", "all_metrics", "contrasts", *numbered}
     expected |= {f"{name}_one_column" for name in single}
-    assert names == {f"{name}.{kind}" for name in expected for kind in ("png", "pdf")}
+    captions = {"captions.md", "captions.tex"}
+    assert names == {f"{name}.{kind}" for name in expected for kind in ("png", "pdf")} | captions
     for name in single:
         assert page.links.count(f"figures/{name}_one_column.pdf") == 1
     text = page.text

@@ -143,10 +143,10 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
         for b, i in zip(bins, positions, strict=True)
     ]
     note = (
-        f"{which}: {'among them ' if n_unknown < len(classes) else ''}annotations are permuted between sources "
+        f"{which}, and if you know it, state it by a class column of the annotation table or by --labels (in Python labels "
+        f"of read_images): {'among them ' if n_unknown < len(classes) else ''}annotations are permuted between sources "
         f"of the same {PREDICTED_CLASS} and similar {ANNOTATED_SIZE}, for the half with the largest margin "
-        f"between class scores; the others keep their own annotation. If the classes are known, add a class column to "
-        "the annotation table, or give classes with --labels (in Python labels of read_images)."
+        "between class scores; the others keep their own annotation."
     )
     if n_unknown == len(classes):
         return {PREDICTED_CLASS: predicted, ANNOTATED_SIZE: kept}, note
