@@ -1,5 +1,5 @@
 /*! Annotation page of attnxai, with konva 10.9.1 and fflate 0.8.3
-sources sha256 4f48557e280160d2eafbd979407a17d6dcf09dfb42116bbbd81fffca0743b9f7
+sources sha256 cde2e5228259ed79398a50ed2b4f5b16293e3e4fc6e7378d35d60e923c50b77b
 
 konva
 
