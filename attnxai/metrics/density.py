@@ -233,7 +233,7 @@ def negative_kl(
         "bits that the map, as a distribution, gains about where annotators marked over the centre bias of "
         "the other sources"
     ),
-    formula="sum of p(d) (log2 q(m) - log2 q(c)), with c the sum of p(d) over the other sources",
+    formula="sum of p(d) (log2 q(m) - log2 q(c)), with c the sum of p(d) over the annotator's other sources",
     target=TargetKind.DENSITY,
     chance=0.0,
     unit="bits",
