@@ -230,7 +230,7 @@ def _beaten(maps: PixelRows, weights: NDArray[np.float64]) -> NDArray[np.float64
         "probability that the map is higher on a pixel marked on this source than on one marked on another "
         "source"
     ),
-    formula="AUC with the pixels that the annotator marked on other sources in place of the unmarked ones",
+    formula="AUC with the pixels annotated on the annotator's other sources in place of the unmarked ones",
     target=TargetKind.MASK,
     chance=0.5,
     bounds=(0.0, 1.0),

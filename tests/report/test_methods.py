@@ -79,8 +79,8 @@ def test_methods_name_nulls_strata_and_models(one, two):
     assert "over the 6 maps for each metric" in several
     assert (
         "Models were compared by differences paired by source over 16 sources, tested by flipping signs "
-        "(499 flips, two-sided, adjusted by max-T, Westfall & Young 1993 over all pairs of models and maps; about other annotators "
-        "by the crossed interval turned into a test, adjusted by Holm's method)."
+        "(499 flips, two-sided), with p-values adjusted by max-T (Westfall & Young 1993) over all pairs of models and maps; about other "
+        "annotators by the crossed interval turned into a test, adjusted by Holm's method."
     ) in several
 
 

@@ -98,7 +98,7 @@ METHODS: dict[str, str] = {
     "methods.over_labels": " over all labels and maps",
     "methods.models": (
         "Models were compared by differences paired by source over {n} sources, tested by flipping signs "
-        "({n_draws} flips, two-sided, {adjusted}{others})."
+        "({n_draws} flips, two-sided), with p-values {adjusted}{others}."
     ),
     "methods.over_pairs": " over all pairs of models and maps",
     "methods.models.others": (
