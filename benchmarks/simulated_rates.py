@@ -4,7 +4,8 @@
     python benchmarks/simulated_rates.py --n-experiments 100   # a quick look
 
 Each simulation is about one assumption that a page names: classes that are predicted wrongly, annotators who leave out
-faint sources, the level of the permutation, and a centre bias of several heights.
+faint sources, the level of the permutation, a centre bias of several heights, and differences between models that are
+not symmetric about zero.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from scipy.ndimage import gaussian_filter
 
 from attnxai.agreement import page_trend
 from attnxai.agreement.comparison.strata import annotated_sizes, size_bins
+from attnxai.agreement.model_comparison.models import paired_differences
 from attnxai.metrics import METRICS, TargetKind
 from attnxai.nulls import GridSymmetries, SourcePermutation, ToroidalShift, run_null_test
 
 LEVEL = 0.05
 N_DRAWS = 199
+N_TOGETHER = 100
 Floats = NDArray[np.float64]
 
 
@@ -124,16 +127,44 @@ def centre_bias(rng: np.random.Generator, n: int = 20, side: int = 48) -> dict[s
     return found
 
 
+def sign_flips(rng: np.random.Generator) -> dict[str, float]:
+    """Share of differences of mean zero that sign flips find, of :data:`N_TOGETHER` that share their flips."""
+    found = {}
+    for n in (10, 20, 50):
+        shape = (N_TOGETHER, n)
+        for name, drawn in {
+            "normal": rng.normal(size=shape),
+            "Student's t, 3 degrees": rng.standard_t(3, size=shape),
+            "exponential": rng.exponential(size=shape) - 1,
+            "log-normal": rng.lognormal(size=shape) - np.exp(0.5),
+        }.items():
+            values = {str(i): one for i, one in enumerate(drawn)} | {"zero": np.zeros(n)}
+            pairs = [(str(i), "zero") for i in range(N_TOGETHER)]
+            made = paired_differences(
+                values, pairs=pairs, n_draws=1999, n_bootstrap=100, correction="none", rng=rng
+            )
+            found[f"{name}, {n} sources"] = np.mean([c.p_value <= LEVEL for c in made.contrasts])
+    return found
+
+
 def main() -> None:
     """Print the percentage of significant tests in each simulation."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--n-experiments", type=int, default=2000)
     n = parser.parse_args().n_experiments
-    for simulate in (wrong_predictions, skipped_sources, level_of_permutation, centre_bias):
+    at_a_time = {
+        wrong_predictions: 1,
+        skipped_sources: 1,
+        level_of_permutation: 1,
+        centre_bias: 0.25,
+        sign_flips: 0.02,
+    }
+    for simulate, share in at_a_time.items():
         rng = np.random.default_rng(0)
-        times = n if simulate is not centre_bias else max(1, n // 4)
+        times = max(1, round(n * share))
         found = [simulate(rng) for _ in range(times)]
-        print(f"{simulate.__name__.replace('_', ' ')} ({times:,} experiments)")
+        n_made = times * (N_TOGETHER if simulate is sign_flips else 1)
+        print(f"{simulate.__name__.replace('_', ' ')} ({n_made:,} experiments)")
         for name in found[0]:
             print(f"  {name}: {100 * np.mean([one[name] for one in found]):.1f} %", flush=True)
 
