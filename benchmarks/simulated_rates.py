@@ -11,7 +11,7 @@ not symmetric about zero.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from scipy.ndimage import gaussian_filter
 from attnxai.agreement import page_trend
 from attnxai.agreement.comparison.strata import annotated_sizes, size_bins
 from attnxai.agreement.model_comparison.models import paired_differences
+from attnxai.agreement.multiplicity import Correction
 from attnxai.metrics import METRICS, TargetKind
 from attnxai.nulls import GridSymmetries, SourcePermutation, ToroidalShift, run_null_test
 
@@ -141,9 +142,15 @@ def sign_flips(rng: np.random.Generator) -> dict[str, float]:
             values = {str(i): one for i, one in enumerate(drawn)} | {"zero": np.zeros(n)}
             pairs = [(str(i), "zero") for i in range(N_TOGETHER)]
             made = paired_differences(
-                values, pairs=pairs, n_draws=1999, n_bootstrap=100, correction="none", rng=rng
+                values,
+                pairs=pairs,
+                n_draws=1999,
+                n_bootstrap=100,
+                correction=Correction.NONE,
+                rng=rng,
             )
-            found[f"{name}, {n} sources"] = np.mean([c.p_value <= LEVEL for c in made.contrasts])
+            below = [c.p_value <= LEVEL for c in made.contrasts]
+            found[f"{name}, {n} sources"] = float(np.mean(below))
     return found
 
 
@@ -152,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--n-experiments", type=int, default=2000)
     n = parser.parse_args().n_experiments
-    at_a_time = {
+    at_a_time: dict[Callable[[np.random.Generator], Mapping[str, float]], float] = {
         wrong_predictions: 1,
         skipped_sources: 1,
         level_of_permutation: 1,
