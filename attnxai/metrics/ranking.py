@@ -95,7 +95,6 @@ def _unit_ranks(rows: PixelRows) -> NDArray[np.float64]:
     formula="Pearson's correlation of the ranks of m and d, ties at mid-ranks",
     factors=lambda map, target: (_unit_ranks(map), _unit_ranks(target)),
     consensus=Consensus.RANKS,
-    consensus_is_bound=True,
     **OF_CORRELATIONS,
 )
 def spearman(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from attnxai.agreement.comparison.null_tests import N_PERMUTATION_PAIRINGS
 from attnxai.agreement.comparison.strata import PREDICTED_CLASS, SIZE
+from attnxai.agreement.intervals.crossed import FEW_ANNOTATORS
 from attnxai.data.wording import first_of, listed
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
@@ -257,7 +258,11 @@ def _about_annotators(result: AgreementResult) -> list[str]:
         return [say("caution.consensus", name=result.annotators[0]), generalises]
     if len(result.annotators) == 1:
         return [say("caution.one_annotator"), generalises]
-    sentences = [generalises, say("caution.these_annotators")]
+    few = len(result.annotators) <= FEW_ANNOTATORS
+    sentences = [
+        generalises,
+        say("caution.these_annotators.few" if few else "caution.these_annotators"),
+    ]
     marked = np.isfinite(result.values[..., result.verdict_sources()]).any(axis=(0, 1))
     if len(np.unique(marked, axis=1).T) > 1 and ("annotators" not in result.settings["strata"]):
         sentences.append(say("caution.not_all_marked"))

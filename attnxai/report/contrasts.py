@@ -126,8 +126,11 @@ def plot_contrasts(contrasts: Sequence[Contrast], names: Sequence[str], *, ax: A
     return ax
 
 
-def difference_summary(contrasts: ResultContrasts) -> str:
-    """How many differences are shown, with the largest of them, for the headline: a clause without a full stop."""
+def difference_summary(contrasts: ResultContrasts, *, smallest: bool = True) -> str:
+    """How many differences are shown, with the largest of them, for the headline: a clause without a full stop.
+
+    ``smallest``: say where the p-value is the smallest attainable one.
+    """
     everything = contrasts.contrasts.contrasts
     found = [pair for pair in zip(contrasts.keys, everything, strict=True) if pair[1].found]
     n = n_words(contrast.interval for contrast in everything)
@@ -156,6 +159,7 @@ def difference_summary(contrasts: ResultContrasts) -> str:
         lower=lower,
         difference=_upwards(largest.interval),
         p=_decisive_p(largest),
+        smallest=_smallest_decisive(largest, contrasts) if smallest else "",
         **named,
     )
 
@@ -164,6 +168,15 @@ def _decisive_p(contrast: Contrast) -> float:
     """The adjusted p-value about those whom the interval is about."""
     others = contrast.p_others_adjusted
     return contrast.p_adjusted if others is None else others
+
+
+def _smallest_decisive(contrast: Contrast, contrasts: ResultContrasts) -> str:
+    """That the decisive p-value is the smallest attainable one; none is of those about other annotators too."""
+    if contrast.p_others_adjusted is not None:
+        return ""
+    family = contrasts.contrasts
+    factor = len(family.contrasts) if family.correction is Correction.HOLM else 1
+    return smallest_words(contrast.p_adjusted, min(contrast.smallest_p * factor, 1.0))
 
 
 def difference_sentences(contrasts: ResultContrasts) -> list[str]:

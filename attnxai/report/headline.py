@@ -111,17 +111,15 @@ def evidence_words(result: AgreementResult) -> str:
     if alike > 1 and finding not in (Finding.NOT_SHOWN, Finding.INCONCLUSIVE):
         side = "less" if finding in (Finding.LESS, Finding.ANTI_CORRELATED) else "agree"
         name = say(f"headline.evidence.most.{side}", map=name)
-    p_value = estimate.p_adjusted
-    smallest = "" if p_value is None else smallest_words(p_value, smallest_adjusted(estimate))
-    return numbers_of(result, estimate, name, decimals, smallest=smallest)
+    return numbers_of(result, estimate, name, decimals)
 
 
 def numbers_of(
-    result: AgreementResult, estimate: Estimate, name: str, decimals: int, *, smallest: str = ""
+    result: AgreementResult, estimate: Estimate, name: str, decimals: int, *, smallest: bool = True
 ) -> str:
     """The numbers of a map, in brackets after its name; empty where it was not tested.
 
-    ``smallest`` says, after the p-value, that it is the smallest attainable one.
+    ``smallest``: say where the p-value is the smallest attainable one.
     """
     test, interval = estimate.test, estimate.interval
     if test is None or estimate.p_adjusted is None:
@@ -133,7 +131,9 @@ def numbers_of(
         value=with_interval(interval, decimals=decimals),
         permuted=format_number(test.mean, decimals),
         p=estimate.p_adjusted,
-        smallest=smallest,
+        smallest=smallest_words(estimate.p_adjusted, smallest_adjusted(estimate))
+        if smallest
+        else "",
         adjusted=say("headline.evidence.adjusted") if estimate.n_family > 1 else "",
         n=n_words([interval]),
         group=group_phrase(result.verdict_group, interval.n_units),

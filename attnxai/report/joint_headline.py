@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.agreement.results import AgreementResult
 
+MOST_WORDS = 75
 MOST_MODELS = 4
 """Models that the headline names; of more it gives the number."""
 
@@ -30,12 +31,29 @@ def joint_headline(
 
     The first says how many maps of each model agree, with the numbers of the map that agrees best; the second how many
     differences between models are shown, with the largest of them, and whether brightness agrees better than all maps.
+    Both say where a p-value is the smallest attainable one, unless that takes more than ``MOST_WORDS``.
     """
+    whole = _joint_headline(results, annotations, contrasts, smallest=True)
+    words = whole
+    for result in results:  # a name with blanks counts as a word
+        words = words.replace(result.model_name, "model")
+    if len(words.split()) <= MOST_WORDS:
+        return whole
+    return _joint_headline(results, annotations, contrasts, smallest=False)
+
+
+def _joint_headline(
+    results: Sequence[AgreementResult],
+    annotations: str,
+    contrasts: ResultContrasts | None,
+    *,
+    smallest: bool,
+) -> str:
     less = results[0].settings["alternative"] == Alternative.LESS
     wanted = {Finding.ANTI_CORRELATED, Finding.LESS} if less else {Finding.AGREES}
     found = [[e for e in estimates_of(result) if finding_of(e) in wanted] for result in results]
-    first = _which(results, found, annotations, less=less)
-    clauses = [difference_summary(contrasts)] if contrasts is not None else []
+    first = _which(results, found, annotations, less=less, smallest=smallest)
+    clauses = [] if contrasts is None else [difference_summary(contrasts, smallest=smallest)]
     agreeing = [(r, own) for r, own in zip(results, found, strict=True) if own]
     if not less and agreeing and all("brightness" in better_baselines(*pair) for pair in agreeing):
         clauses.append(say("models.brightness", n=sum(map(len, found))))
@@ -48,6 +66,7 @@ def _which(
     annotations: str,
     *,
     less: bool,
+    smallest: bool,
 ) -> str:
     """How many maps of which models are found, with the numbers of one."""
     groups: dict[tuple[str, int, int], list[str]] = {}
@@ -95,15 +114,22 @@ def _which(
     fields = {
         "models": named[ordered[0]] if none else capitalised(listed(parts)),
         "annotations": annotations,
-        "evidence": _evidence(results, found, less=less),
+        "evidence": _evidence(results, found, less=less, smallest=smallest),
         "less": "" if less else _also_less(results),
         "unknown": unknown,
     }
-    return say(f"models.none.{side}", **fields) if none else say(f"models.found.{side}", **fields)
+    if none:
+        return say(f"models.none.{side}", **fields)
+    every = not less and {key[0] for key in ordered} == {"all"}
+    return say("models.found.all", **fields) if every else say(f"models.found.{side}", **fields)
 
 
 def _evidence(
-    results: Sequence[AgreementResult], found: Sequence[list[Estimate]], *, less: bool
+    results: Sequence[AgreementResult],
+    found: Sequence[list[Estimate]],
+    *,
+    less: bool,
+    smallest: bool,
 ) -> str:
     """The numbers of the map that agrees best, or least where that was tested; of those found if there are any."""
     pairs = [(r, e) for r, own in zip(results, found, strict=True) for e in own]
@@ -119,7 +145,7 @@ def _evidence(
         model=result.model_name,
     )
     decimals = value_decimals(results)[result.model_name, best.explanation]
-    return numbers_of(result, best, which, decimals)
+    return numbers_of(result, best, which, decimals, smallest=smallest)
 
 
 def _also_less(results: Sequence[AgreementResult]) -> str:

@@ -68,6 +68,7 @@ _OF_CORRECTIONS = {
     Correction.MAX_T: ("Westfall1993",),
 }
 _OF_CONSENSUS = {"staple": ("Warfield2004",)}
+_TRIVIAL_GROUP = "C1"  # of ordinary networks, and of the control of equivariant ones
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,14 +256,17 @@ def _audited(found: EvidenceLocation) -> Iterator[str]:
 
 
 def _networks(content: ReportContent) -> Iterator[str]:
-    """What networks of attnxai are, and the publications that they are from."""
-    names: dict[str, list[str]] = {}
+    """What networks of attnxai are, their groups, and the publications that they are from."""
+    names: dict[tuple[str, str], list[str]] = {}
     for model in content.provenance.models:
         if model.get("architecture") and not model.get("code"):
-            names.setdefault(str(model["architecture"]), []).append(str(model["name"]))
-    for architecture, models in names.items():
-        if f"methods.networks.{architecture}" in METHODS:
-            yield say(f"methods.networks.{architecture}", models=listed(models), n=len(models))
+            key = str(model["architecture"]), str(model.get("group", _TRIVIAL_GROUP))
+            names.setdefault(key, []).append(str(model["name"]))
+    for (architecture, group), models in names.items():
+        kind = f"{architecture} trivial" if group == _TRIVIAL_GROUP else architecture
+        kind = kind if f"methods.networks.{kind}" in METHODS else architecture
+        if f"methods.networks.{kind}" in METHODS:
+            yield say(f"methods.networks.{kind}", models=listed(models), n=len(models), group=group)
 
 
 def _cited(explained: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.intervals.crossed import FEW_ANNOTATORS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import first_of
@@ -180,13 +181,14 @@ def _note_on_adjustment(result: AgreementResult, tested: Sequence[Estimate]) -> 
     if not tested:
         return ""
     over = say("methods.over_maps", n=max(e.n_family for e in tested))
-    several = len(result.annotators) > 1 and not result.settings["consensus"]
+    n_annotators = len(result.annotators)
+    about = "few" if n_annotators <= FEW_ANNOTATORS else "annotators"
     return say(
         "page.smallest",
         adjusted=correction_phrase(tested[0].correction or Correction.NONE, over),
         draws=draws_words(tested),
         p=format_p(min(smallest_adjusted(e) for e in tested)),
-        annotators=say("page.smallest.annotators") if several else "",
+        annotators=say(f"page.smallest.{about}", n=n_annotators) if n_annotators > 1 else "",
     ) + permuted_words(tested, "table")
 
 

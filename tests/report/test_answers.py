@@ -68,7 +68,7 @@ def test_a_test_of_less_agreement_says_nothing_about_more(good):
     assert headline == (
         "All maps of away.pt and none of toward.pt are shown to agree less with their own source than with others "
         f"(lowest for gate 2 of away.pt: NSS {with_interval(lowest.interval)} against {format_number(lowest.test.mean, 2)} by "
-        "permutation, adjusted p = 0.012, 16 held-out sources)."
+        "permutation, adjusted p = 0.012, the smallest attainable, 16 held-out sources)."
     )
 
 

@@ -178,7 +178,7 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     smallest = format_p(3 * estimate.test.smallest_p)
     adjusted = "P-values are adjusted by Holm&#39;s method over the 3 maps"
     drawn = f"the smallest attainable with {estimate.test.n_draws} permutations is {smallest}"
-    about = "They are about these annotators, the intervals about others too."
+    about = "They are about these 2 annotators; the intervals allow for others only as far as these differ among themselves."
     assert f"{adjusted}; {drawn}. {about} Minus" in page
     ceiling = result.noise_ceiling("nss")
     (of_names, of_nss, *_) = (c.cells for c in estimates_table(result).columns)

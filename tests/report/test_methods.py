@@ -62,6 +62,46 @@ def test_methods_say_how_it_was_tested(one, alternative, correction):
     assert f"{SIDES[alternative]}, {CORRECTIONS[correction]}; conclusions rest on NSS." in text
 
 
+@pytest.mark.parametrize(
+    ("networks", "words"),
+    [
+        (
+            [("a.pt", "equivariant attention", "D8"), ("b.pt", "equivariant attention", "C1")],
+            (
+                "The attention-gated network of a.pt is equivariant (Bowles et al. 2021a, Bowles et al. 2021b) under the group "
+                "D8, with steerable convolutions (Weiler & Cesa 2019). The attention-gated network of b.pt (Bowles et al. "
+                "2021a, Bowles et al. 2021b) is not equivariant to rotations or reflections: its convolutions are of the "
+                "trivial group C1."
+            ),
+        ),
+        (
+            [("a.pt", "steerable lenet", "C16"), ("b.pt", "steerable lenet", "C16")],
+            (
+                "The networks of a.pt and b.pt are LeNets with steerable convolutions of the group C16 (Scaife & Porter "
+                "2021, Weiler & Cesa 2019)."
+            ),
+        ),
+        (
+            [("a.pt", "lenet", "C1"), ("b.pt", "steerable lenet", "C1")],
+            (
+                "The network of a.pt is a LeNet (Scaife & Porter 2021). The network of b.pt is a LeNet (Scaife & Porter 2021) "
+                "and not equivariant to rotations or reflections: its convolutions are of the trivial group C1."
+            ),
+        ),
+        ([("a.pt", "attention gate cnn", "C1")], "The network of a.pt is an attention-gated CNN ("),
+    ],
+)
+def test_methods_name_the_groups_of_networks(one, networks, words):
+    models = tuple(
+        dict(zip(("name", "architecture", "group"), facts, strict=True)) for facts in networks
+    )
+    provenance = dataclasses.replace(one.provenance, models=models)
+    made = methods_text(dataclasses.replace(one, provenance=provenance))
+    assert words in made.plain
+    for form in (made.markdown, made.latex):
+        assert all(f" group {group}" in form for _, kind, group in networks if "able" in kind)
+
+
 def test_methods_name_nulls_strata_and_models(one, two):
     text = methods_text(one).plain
     assert "permuting annotations across sources of the same class (499 permutations" in text

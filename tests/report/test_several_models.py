@@ -13,9 +13,10 @@ import re
 import pytest
 from rich.console import Console
 
+from attnxai.agreement.multiplicity import Correction
 from attnxai.explanations.stack import Split
 from attnxai.report import document
-from attnxai.report.contrasts import difference_sentences
+from attnxai.report.contrasts import difference_sentences, difference_summary
 from attnxai.report.document import page_values, write_content
 from attnxai.report.figures.agreement import draw_agreement
 from attnxai.report.page import render_page
@@ -205,7 +206,7 @@ def test_the_joint_headline_counts_maps_and_differences(two, three):
     assert headline.startswith(
         f"All maps of good.pt and none of {EVIL} are shown to agree with the annotations of their own source (highest "
         f"for gate 2 of good.pt: NSS {with_interval(best.interval)} against {best.test.mean:.2f} by permutation, "
-        f"adjusted {p_equals(best.p_adjusted)}, 16 held-out sources). Of 3 differences between the two models 3 are "
+        f"adjusted {p_equals(best.p_adjusted)}, the smallest attainable, 16 held-out sources). Of 3 differences between the two models 3 are "
         "significant (largest: "
     )
     assert best.explanation == "gate2"
@@ -274,6 +275,31 @@ def test_p_values_at_the_floor_of_the_sign_flips_are_said_to_be_the_smallest(two
     assert "(p = 0.0040 for these annotators" in verdict_on(with_p(0.004)).contrasts[0]
 
 
+def test_the_joint_headline_says_where_differences_have_the_smallest_p(two):
+    of_metric = two.contrasts[0]
+    first, *others = of_metric.contrasts.contrasts
+    others = [dataclasses.replace(c, p_others_adjusted=0.6) for c in others]
+
+    def summary(p_adjusted, correction="max_t", **options):
+        twin = dataclasses.replace(
+            first,
+            p_adjusted=p_adjusted,
+            p_others=None,
+            p_others_adjusted=None,
+            difference_others=None,
+        )
+        found = dataclasses.replace(
+            of_metric.contrasts, contrasts=(twin, *others), correction=Correction(correction)
+        )
+        return difference_summary(dataclasses.replace(of_metric, contrasts=found), **options)
+
+    assert summary(1 / 500).endswith(", adjusted p = 0.0020, the smallest attainable)")
+    assert summary(2 / 500).endswith(", adjusted p = 0.0040)")
+    # by Holm's method the smallest of three is that of one times 3
+    assert summary(3 / 500, "holm").endswith(", adjusted p = 0.0060, the smallest attainable)")
+    assert summary(1 / 500, smallest=False).endswith(", adjusted p = 0.0020)")
+
+
 def test_differences_that_are_not_shown_are_counted(good):
     twin = content_of(
         good, part_of("twin.pt", lambda layers: {n: a + 0.0 for n, a in layers.items()})
@@ -281,7 +307,7 @@ def test_differences_that_are_not_shown_are_counted(good):
     verdict = verdict_on(twin)
     assert verdict.headline.endswith(
         "No difference between the two models is significant over the 16 held-out sources that both "
-        "share (smallest adjusted p = 1.00); brightness alone agrees better than each of these maps."
+        "share (smallest adjusted p = 1.00); brightness alone agrees better than all these maps."
     )
     assert verdict.contrasts[0] == (
         "3 of 3 differences of NSS are not shown; this does not mean that they are zero."
@@ -310,7 +336,7 @@ def test_differences_that_could_not_be_shown_are_not_said_to_be_small(two):
         n = change.get("n_sources", 16)
         assert headline.endswith(
             f"No difference between the two models can be shown over the {n} held-out sources that both "
-            "share, however large, as they are too few; brightness alone agrees better than each of these maps."
+            "share, however large, as they are too few; brightness alone agrees better than all these maps."
         )
 
 

@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["CrossedMethod", "crossed_interval", "crossed_p_value", "generalises_to"]
+FEW_ANNOTATORS = 3
+"""Up to so many annotators tell little of how much others would differ."""
 UNBOUNDED = (-np.inf, np.inf)
 
 # Below one degree of freedom t quantiles explode; Kish's number of two equal annotators is 2 up to rounding.
@@ -297,7 +299,7 @@ def generalises_to(
         )
     if n_annotators == 1:
         annotators = f"the {consensus}" if consensus else "this annotator's marks"
-    elif n_annotators <= 3:
+    elif n_annotators <= FEW_ANNOTATORS:
         annotators = f"these {n_annotators} annotators"
     else:
         annotators = f"annotators like these {n_annotators}"
@@ -308,7 +310,7 @@ def generalises_to(
     if n_counted < n_sources:
         sources += f", which weigh as much as {n_counted} equal ones"
     text = f"The result is about {annotators} and this trained model, for {sources}."
-    if 2 <= n_annotators <= 3:
+    if 2 <= n_annotators <= FEW_ANNOTATORS:
         text += (
             f" {n_annotators} annotators are too few to estimate how much others would differ: the interval "
             "allows for it only as far as they differ among themselves."

@@ -8,9 +8,8 @@ same pixels.
 The consensus is made for the metric (Nili et al. 2014). For the linear correlation it is the mean of the
 standardised densities, for rank correlations that of their standardised ranks, for NSS and other metrics of
 distributions that of densities that add up to 1, else the plain mean of the densities. For NSS and the linear
-correlation no map has a higher mean score with these annotators, so the upper figure is a bound; for
-Spearman's correlation it is one among maps with the same ties. For other metrics it is a reference, which a
-map can exceed.
+correlation no map has a higher mean score with these annotators, so the upper figure is a bound. For other
+metrics it is a reference, which a map can exceed: by Spearman's correlation only a map with other ties can.
 
 The scores of two annotators share most of their consensus and are not independent, which the intervals
 ignore; with two annotators they are of the same pair, and the interval is over sources.

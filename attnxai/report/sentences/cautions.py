@@ -93,6 +93,9 @@ CAUTIONS: dict[str, str] = {
         "P-values of permutations across sources are about the annotations of these annotators; the intervals "
         "allow for other annotators."
     ),
+    "caution.these_annotators.few": (
+        "P-values of permutations across sources are about the annotations of these annotators alone."
+    ),
     "caution.not_all_marked": (
         "Not every annotator marked every source. The permutation is valid if who marked which source does not "
         "depend on the sources; if it may, --strata annotators permutes only across sources that the same "

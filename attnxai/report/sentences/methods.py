@@ -13,16 +13,24 @@ METHODS: dict[str, str] = {
     "methods.mirabest": "Images are those of MiraBest [@MiraBest2023].",
     "methods.frdeep": "Images are those of {release} [@FRDEEP2019].",
     "methods.networks.equivariant attention": (
-        "The attention-gated {n:~network|networks} of {models} {n:~is|are} equivariant [@Bowles2021; @Bowles2021E2], "
-        "with steerable convolutions [@Weiler2019]."
+        "The attention-gated {n:~network|networks} of {models} {n:~is|are} equivariant [@Bowles2021; @Bowles2021E2] "
+        "under the group {group}, with steerable convolutions [@Weiler2019]."
+    ),
+    "methods.networks.equivariant attention trivial": (
+        "The attention-gated {n:~network|networks} of {models} [@Bowles2021; @Bowles2021E2] {n:~is|are} not equivariant "
+        "to rotations or reflections: {n:~its|their} convolutions are of the trivial group {group}."
     ),
     "methods.networks.attention gate cnn": (
         "The {n:~network|networks} of {models} {n:~is an attention-gated CNN|are attention-gated CNNs} [@Bowles2021]."
     ),
     "methods.networks.lenet": "The {n:~network|networks} of {models} {n:~is a LeNet|are LeNets} [@Scaife2021].",
     "methods.networks.steerable lenet": (
-        "The {n:~network|networks} of {models} {n:~is a LeNet|are LeNets} with steerable convolutions "
-        "[@Scaife2021; @Weiler2019]."
+        "The {n:~network|networks} of {models} {n:~is a LeNet|are LeNets} with steerable convolutions of the group "
+        "{group} [@Scaife2021; @Weiler2019]."
+    ),
+    "methods.networks.steerable lenet trivial": (
+        "The {n:~network|networks} of {models} {n:~is a LeNet|are LeNets} [@Scaife2021] and not equivariant to rotations "
+        "or reflections: {n:~its|their} convolutions are of the trivial group {group}."
     ),
     "methods.of_first": " (of the first model)",
     "methods.annotators": "({n:annotator}) ",

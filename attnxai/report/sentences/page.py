@@ -149,7 +149,10 @@ PAGE: dict[str, str] = {
     ),
     "page.smallest": "P-values are {adjusted}; the smallest attainable{draws} is {p}.{annotators}",
     "page.smallest.draws": " with {n:permutation}",
-    "page.smallest.annotators": " They are about these annotators, the intervals about others too.",
+    "page.smallest.annotators": " They are about these {n:annotator}, the intervals about others too.",
+    "page.smallest.few": (
+        " They are about these {n:annotator}; the intervals allow for others only as far as these differ among themselves."
+    ),
     # --- the model ---------------------------------------------------------------------------------
     "accuracy.validation": "{accuracy} accuracy on its validation images, which also chose {chose}",
     "accuracy.validation.epoch": "the epoch",

@@ -84,6 +84,7 @@ VERDICT: dict[str, str] = {
     "models.found.agree": (
         "{models} are shown to agree with {annotations} of their own source{less}{evidence}{unknown}."
     ),
+    "models.found.all": "{models} agree with {annotations} of their own source{less}{evidence}{unknown}.",
     "models.found.less": (
         "{models} are shown to agree less with their own source than with others{less}{evidence}{unknown}."
     ),
@@ -105,7 +106,7 @@ VERDICT: dict[str, str] = {
     "models.also_less": ", and {n:map} {n:~agrees|agree} less with it than with others",
     "models.evidence.highest": "highest for {map} of {model}",
     "models.evidence.lowest": "lowest for {map} of {model}",
-    "models.brightness": "brightness alone agrees better than {n:~it|each of these maps}",
+    "models.brightness": "brightness alone agrees better than {n:~it|all these maps}",
     "models.differences.too_few": (
         "no difference between {between} can be shown over {over}, however large, as they are too few"
     ),
@@ -113,7 +114,7 @@ VERDICT: dict[str, str] = {
     "models.differences.least": " (smallest adjusted {p:p})",
     "models.differences.some": (
         "of {n:difference} between {between} {n_found} {n_found:~is|are} significant ({n_found:~|largest: }{map}, {higher} "
-        "over {lower} by {difference}, adjusted {p:p})"
+        "over {lower} by {difference}, adjusted {p:p}{smallest})"
     ),
     "models.shared.two": "both",
     "models.shared.several": "all of them",
