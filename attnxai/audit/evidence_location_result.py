@@ -38,7 +38,8 @@ class ZoneEvidence:
     zone : str
         ``emission``, ``ring`` or ``empty sky``.
     accuracy, auc : Interval or None
-        From this zone alone; None where the sources have no two classes.
+        From this zone alone; None where the sources have no two classes. There is no accuracy where the zone gives all
+        sources the same scores: it would be the share of the class on whose side the threshold lies.
     area : float
         Mean share of the zone of the cells of the finest gate.
     area_auc : Interval or None
@@ -263,14 +264,19 @@ def format_level(level: float | None) -> str:
     return format_number(level, min(max(decimals, 2), MOST_DECIMALS))
 
 
-def _performance(accuracy: Interval, auc: Interval) -> str:
-    return f"accuracy {shares_with_intervals([accuracy])[0]}, AUC {with_interval(auc, 3)}"
+def _performance(accuracy: Interval | None, auc: Interval) -> str:
+    of_classes = (
+        "the same scores for all sources"
+        if accuracy is None
+        else f"accuracy {shares_with_intervals([accuracy])[0]}"
+    )
+    return f"{of_classes}, AUC {with_interval(auc, 3)}"
 
 
 def _of_zone(zone: ZoneEvidence) -> str:
     share = f"{format_share(zone.evidence.value)} of the evidence lies on it"
     name = "The ring" if zone.zone == Zone.RING.words else zone.zone.capitalize()
-    if zone.accuracy is None or zone.auc is None or zone.area_auc is None:
+    if zone.auc is None or zone.area_auc is None:
         return f"{name}: {share}."
     start = ""
     if zone.zone == Zone.EMPTY_SKY.words:

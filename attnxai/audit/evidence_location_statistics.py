@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 NO_SUMS = "the class scores of this network are not sums over pixels of a feature map, which could be split into zones"
 """Why a network is not split."""
+_ROUNDING = 16 * float(np.finfo(np.float32).eps)  # of sums that networks take in single precision
 
 
 def locate_evidence(
@@ -136,9 +137,11 @@ def _zones(
     found = []
     for zone in Zone:
         of_zone = sums.scores_from(zone, chosen)
-        scores = of_zone.scores
+        scores = _without_rounding(of_zone.scores)
         accuracy, auc = _performance_of(scores, known, counts, sums.model.class_names)
-        if accuracy is not None:
+        if not np.ptp(scores, axis=0).any():  # one class for all sources, as the threshold lies
+            accuracy = None
+        elif accuracy is not None:
             accuracy = accuracy_from(of_zone, known, counts, sums.model.class_names)
         area_auc = beyond = None
         if auc is not None:
@@ -168,6 +171,14 @@ def _zones(
             )
         )
     return tuple(found)
+
+
+def _without_rounding(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Class scores of the sources (n_sources, n_classes); their means where all are the same to within rounding."""
+    differ = np.ptp(scores, axis=0)
+    if (differ > _ROUNDING * np.maximum(np.abs(scores).max(axis=0), 1.0)).any():
+        return scores
+    return np.broadcast_to(scores.mean(axis=0), scores.shape)
 
 
 def _performance_of(

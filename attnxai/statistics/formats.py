@@ -5,7 +5,8 @@
   (0 or chance) and one of the three numbers would round to it, they have as many more as it takes to differ from it: what is said
   to be above 0 is not printed as [0.00, 0.35].
 - Values in one column have the decimals of the most precise of them, but at most three significant digits of half their own
-  interval's width (:func:`decimals_together`). A value without an interval has the fewest decimals of its column, or two.
+  interval's width (:func:`decimals_together`). A value without an interval has the fewest decimals of its column. Where
+  no value has an interval there are two, or as many as give the smallest two significant digits and the largest four at most.
 - What is compared with a value, such as its mean under a null, has the decimals of the value.
 - A p-value has two significant digits and at most four decimals; what would round to 0 is ``< 0.0001``. So none is 0. Near
   0.05 it has as many more as are needed to stay on its side.
@@ -55,15 +56,17 @@ def decimals_of_half(half: float) -> int:
     return min(max(1 - exponent, 0), MOST_DECIMALS)
 
 
-def decimals_together(intervals: Sequence[Interval | None], otherwise: int = 2) -> list[int]:
+def decimals_together(
+    intervals: Sequence[Interval | None], otherwise: int | None = None
+) -> list[int]:
     """Decimals of values that are compared with each other, as those of a column, by the rule of this module.
 
     Parameters
     ----------
     intervals : sequence of Interval or None
         The values with their intervals; None stands for a value that is not known.
-    otherwise : int
-        Decimals where none of them has an interval.
+    otherwise : int, optional
+        Decimals where none of them has an interval; by the rule of this module when left out.
 
     Examples
     --------
@@ -72,7 +75,11 @@ def decimals_together(intervals: Sequence[Interval | None], otherwise: int = 2) 
     >>> found = [Interval(value=sum(pair) / 2, low=pair[0], high=pair[1], n_units=40) for pair in ends]
     >>> decimals_together(found), decimals_together(found[1:]), decimals_together(found[2:])
     ([2, 2, 2], [1, 1], [2])
+    >>> decimals_together([Interval(value=value, low=value, high=value, n_units=7) for value in (0.0098, 0.0021)])
+    [4, 4]
     """
+    if otherwise is None:
+        otherwise = _decimals_by_values([one.value for one in intervals if one is not None])
     own = [None if interval is None else decimals_of(interval) for interval in intervals]
     by_width = [
         None if interval is None or decimals is None else _decimals_by_width(interval)
@@ -85,6 +92,16 @@ def decimals_together(intervals: Sequence[Interval | None], otherwise: int = 2) 
     ]
     fewest = min((decimals for decimals in found if decimals is not None), default=otherwise)
     return [fewest if decimals is None else decimals for decimals in found]
+
+
+def _decimals_by_values(values: Iterable[float]) -> int:
+    """Decimals of values without intervals: two, or more for small ones."""
+    exponents = [
+        math.floor(math.log10(abs(value))) for value in values if value and math.isfinite(value)
+    ]
+    if not exponents:
+        return 2
+    return min(max(2, min(1 - min(exponents), 3 - max(exponents))), MOST_DECIMALS)
 
 
 def _decimals_by_width(interval: Interval) -> int:

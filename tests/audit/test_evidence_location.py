@@ -219,6 +219,36 @@ def test_the_first_network_reveals_the_class_through_empty_sky(shared_data):
     assert found.passes is False
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-9])
+def test_a_zone_that_gives_all_sources_the_same_scores_has_no_accuracy(monkeypatch, noise) -> None:
+    """Whether they are equal exactly or up to rounding."""
+    scores_from = ZoneSums.scores_from
+
+    def without_sky(sums, zone, chosen):
+        found = scores_from(sums, zone, chosen)
+        if zone is not Zone.EMPTY_SKY:
+            return found
+        rng = np.random.default_rng(3)
+        own = np.array([0.1, 0.2]) + noise * rng.normal(size=found.own.shape)
+        return ZoneScores(own=own, weights=0 * found.weights, others=found.others)
+
+    monkeypatch.setattr(ZoneSums, "scores_from", without_sky)
+    model, images = build_model(side=SIDE), sources(30)
+    found = evidence_location(model, images, rng=0, ring_pixels=RING, n_bootstrap=300)
+    *others, sky = found.zones
+    assert all(one.accuracy is not None for one in others)
+    assert sky.accuracy is None
+    assert (sky.auc.value, sky.auc.known, sky.tells_class) == (0.5, False, False)
+    assert sky.to_record()["accuracy"] is None
+    assert "Empty sky alone: the same scores for all sources, AUC 0.500; its area alone: AUC" in (
+        found.summary()
+    )
+    frame = found.to_frame()
+    assert set(frame[frame["of"] == "empty sky"]["quantity"]) == {
+        "auc", "area_auc", "beyond_area", "evidence",
+    }  # fmt: skip
+
+
 def test_the_interval_of_anaccuracy_from_a_zone_draws_the_mean_of_the_others_too() -> None:
     """All own contributions are the same, so that the mean of the others alone decides for all sources at once."""
     rng = np.random.default_rng(0)

@@ -27,6 +27,29 @@ def interval(value, low=np.nan, high=np.nan):
 
 
 @pytest.mark.parametrize(
+    ("values", "decimals"),
+    [
+        ((0.0098, 0.0021, 0.0534), 4),
+        ((0.31, 0.12), 2),
+        ((0.95, 0.045), 3),
+        # four digits of the largest at most
+        ((0.95, 0.000045), 4),
+        ((6.71, 0.0004), 3),
+        ((671.2, 0.0004), 2),
+        ((0.0, np.nan, -0.003), 4),
+        ((0.0, np.nan), 2),
+        ((1e-15,), 9),
+    ],
+)
+def test_small_values_of_a_column_without_intervals_keep_their_digits(values, decimals):
+    found = [interval(value) for value in values]
+    assert decimals_together([*found, None]) == [decimals] * (len(values) + 1)
+    assert decimals_together(found, 1) == [1] * len(values)
+    # with one interval in the column its width decides
+    assert decimals_together([*found, interval(3.0, 2.8, 3.2)]) == [2] * (len(values) + 1)
+
+
+@pytest.mark.parametrize(
     ("half", "decimals"),
     [
         (0.12, 2),
