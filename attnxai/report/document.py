@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.results import ALL
+from attnxai.annotations.readers import claran
 from attnxai.metrics import METRICS
 from attnxai.report.annotators import (
     consensus_words,
@@ -274,7 +275,7 @@ def page_values(
 
 
 def _compared(result: AgreementResult) -> str:
-    """How many sources of which classes the verdict rests on, and how many annotators."""
+    """How many sources of which classes the verdict rests on, and how many annotators, or the name of a consensus."""
     counted = result.verdict_sources()
     classes = Counter(
         name or say("page.class_unknown")
@@ -286,7 +287,9 @@ def _compared(result: AgreementResult) -> str:
         "page.compared",
         n=int(counted.sum()),
         classes=f" ({of_classes})" if set(classes) - {say("page.class_unknown")} else "",
-        annotators=len(result.annotators),
+        annotators=result.annotators[0]
+        if result.settings["consensus"] or result.annotators == (claran.ANNOTATOR,)
+        else say("page.compared.annotators", n=len(result.annotators)),
     )
 
 

@@ -120,8 +120,9 @@ def _which(
     }
     if none:
         return say(f"models.none.{side}", **fields)
-    every = not less and {key[0] for key in ordered} == {"all"}
-    return say("models.found.all", **fields) if every else say(f"models.found.{side}", **fields)
+    if not less and {key[0] for key in ordered} == {"all"}:
+        return say("models.found.all", **fields)
+    return say(f"models.found.{side}", **fields)
 
 
 def _evidence(

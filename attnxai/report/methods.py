@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
+from attnxai.annotations.readers import claran, rgz_experts
 from attnxai.data.frdeep import RELEASES
-from attnxai.data.mirabest import is_mirabest_source
+from attnxai.data.mirabest import SURVEY, is_mirabest_source
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
@@ -68,6 +69,10 @@ _OF_CORRECTIONS = {
     Correction.MAX_T: ("Westfall1993",),
 }
 _OF_CONSENSUS = {"staple": ("Warfield2004",)}
+_OF_ANNOTATIONS = {
+    claran.KIND: ("Banfield2015", "Wu2019"),
+    rgz_experts.KIND: ("Banfield2015",),
+}
 _TRIVIAL_GROUP = "C1"  # of ordinary networks, and of the control of equivariant ones
 
 
@@ -136,9 +141,13 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     yield from _networks(content)
     if all(is_mirabest_source(source) for source in pairs.sources):
         yield say("methods.mirabest")
+    elif all(content.images[source].survey == SURVEY for source in pairs.sources):
+        yield say("methods.first")
     releases = {content.images[source].survey for source in pairs.sources}
     if releases <= {release.name for release in RELEASES}:
-        yield say("methods.frdeep", release=listed(sorted(releases)))
+        survey = ("Becker1995",) if any(SURVEY in release for release in releases) else ()
+        references = cite("FRDEEP2019", *survey)
+        yield say("methods.frdeep", release=listed(sorted(releases)), references=references)
     yield from _explained_scores(explained)
     yield from _feature_maps(content)
     yield say(
@@ -326,8 +335,16 @@ def _tests(content: ReportContent) -> str:
 
 
 def _number_of_annotators(content: ReportContent) -> str:
-    """Number of annotators, if the description of the annotations does not say it already."""
-    n = len(content.annotations.annotators)
+    """Number of annotators and publications of known annotations, to follow what they are.
+
+    There is no number where the description of the annotations says it already, and a consensus has its name.
+    """
+    kind, names = content.annotations.kind, content.annotations.annotators
+    keys = [key for known, keys in _OF_ANNOTATIONS.items() if known in kind for key in keys]
+    references, n = cite(*dict.fromkeys(keys)), len(names)
+    if names == (claran.ANNOTATOR,):
+        return say("methods.annotators.consensus", name=names[0], references=references)
     words = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
-    said = set(content.annotations.kind.split()) & {str(n), words.get(n, str(n))}
-    return "" if said else say("methods.annotators", n=n)
+    if set(kind.split()) & {str(n), words.get(n, str(n))}:
+        return f"{references} ".lstrip()
+    return say("methods.annotators", n=n, references=references)

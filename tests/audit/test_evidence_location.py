@@ -238,6 +238,7 @@ def test_a_zone_that_gives_all_sources_the_same_scores_has_no_accuracy(monkeypat
     *others, sky = found.zones
     assert all(one.accuracy is not None for one in others)
     assert sky.accuracy is None
+    assert sky.auc is not None
     assert (sky.auc.value, sky.auc.known, sky.tells_class) == (0.5, False, False)
     assert sky.to_record()["accuracy"] is None
     assert "Empty sky alone: the same scores for all sources, AUC 0.500; its area alone: AUC" in (

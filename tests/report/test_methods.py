@@ -8,6 +8,7 @@ import itertools
 import pytest
 
 from attnxai.agreement.multiplicity import Correction
+from attnxai.annotations.readers import claran, rgz_experts
 from attnxai.data.images import SourceSet
 from attnxai.report.methods import methods_text
 from tests.report.several import EVIL, content_of
@@ -167,5 +168,40 @@ def test_images_of_fr_deep_are_cited(one):
         images = [dataclasses.replace(image, survey=survey) for image in one.images]
         return methods_text(dataclasses.replace(one, images=SourceSet(images))).plain
 
-    assert "Images are those of FR-DEEP (FIRST) (Tang et al. 2019)." in cited("FR-DEEP (FIRST)")
-    assert "Images are those" not in cited("FIRST")
+    assert "Images are those of FR-DEEP (FIRST) (Tang et al. 2019, Becker et al. 1995)." in cited(
+        "FR-DEEP (FIRST)"
+    )
+    assert "Images are those of FR-DEEP (NVSS) (Tang et al. 2019)." in cited("FR-DEEP (NVSS)")
+    assert "Images are from the survey FIRST (Becker et al. 1995)." in cited("FIRST")
+    assert "Images are" not in cited("NVSS")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "words"),
+    [
+        (
+            claran.KIND,
+            (claran.ANNOTATOR,),
+            "by Radio Galaxy Zoo volunteers (Radio Galaxy Zoo consensus, Banfield et al. 2015, Wu et al. 2019) for 16 ",
+        ),
+        (
+            rgz_experts.KIND,
+            ("a", "b", "c"),
+            "into sources, and their hosts (3 annotators, Banfield et al. 2015) for 16 ",
+        ),
+        (
+            f"shapes drawn by annotators and {claran.KIND}",
+            ("Ann", claran.ANNOTATOR),
+            "by Radio Galaxy Zoo volunteers (2 annotators, Banfield et al. 2015, Wu et al. 2019) for 16 ",
+        ),
+    ],
+)
+def test_known_annotations_are_cited_and_a_consensus_is_named(one, kind, names, words):
+    marks = one.annotations
+    made = tuple(
+        dataclasses.replace(mark, annotator=name) for mark in marks.annotations for name in names
+    )
+    annotations = dataclasses.replace(marks, annotations=made, kind=kind)
+    text = methods_text(dataclasses.replace(one, annotations=annotations))
+    assert words in text.plain
+    assert ("Wu2019" in text.bibtex) == (claran.ANNOTATOR in names)

@@ -10,8 +10,9 @@ METHODS: dict[str, str] = {
         "We compared the {maps} of {models} with {annotations} {annotators}for {n} {group}"
         "{of_first}, using attnxai {version} [@attnxai]."
     ),
-    "methods.mirabest": "Images are those of MiraBest [@MiraBest2023].",
-    "methods.frdeep": "Images are those of {release} [@FRDEEP2019].",
+    "methods.mirabest": "Images are those of MiraBest [@MiraBest2023], of the survey FIRST [@Becker1995].",
+    "methods.first": "Images are from the survey FIRST [@Becker1995].",
+    "methods.frdeep": "Images are those of {release}{references}.",
     "methods.networks.equivariant attention": (
         "The attention-gated {n:~network|networks} of {models} {n:~is|are} equivariant [@Bowles2021; @Bowles2021E2] "
         "under the group {group}, with steerable convolutions [@Weiler2019]."
@@ -33,7 +34,8 @@ METHODS: dict[str, str] = {
         "or reflections: {n:~its|their} convolutions are of the trivial group {group}."
     ),
     "methods.of_first": " (of the first model)",
-    "methods.annotators": "({n:annotator}) ",
+    "methods.annotators": "({n:annotator}{references}) ",
+    "methods.annotators.consensus": "({name}{references}) ",
     "methods.grid": (
         "Maps were interpolated bilinearly to the network's input grid of {rows} × {columns} pixels of {scale} "
         "arcsec, and agreement was computed over the pixels that the network sees; marked areas count by the fraction "
