@@ -250,13 +250,13 @@ def test_quoted_headlines_have_the_words_of_the_program() -> None:
     }
     which = say("models.which.all", models="d8.pt and c1.pt")
     less = {"less": "", "unknown": ""}
-    start = say("models.found.agree", models=capitalised(which), **named, **less)
+    start = say("models.found.all", models=capitalised(which), **named, **less)
     differences = say(
         "models.differences.some",
         n_found=3,
         n=4,
         between=say("models.between.two"),
-        **dict.fromkeys(("map", "higher", "lower", "difference"), ""),
+        **dict.fromkeys(("map", "higher", "lower", "difference", "smallest"), ""),
         p=0.0001,
     ).partition(" (")[0]
     brightness = say("models.brightness", n=8)
