@@ -301,7 +301,7 @@ def test_table_and_figure():
     assert read.header[:3] == ["Map", "First", "Second"]
     assert read.header[6:8] == ["{$p$ (max-T)}", "{$p$ (others, Holm)}"]
     assert [row[:3] for row in read.rows][2:4] == [
-        ["gate 1", "c8.pt", "c1"],
+        ["Gate 1", "c8.pt", "c1"],
         ["mean", r"d8\_best.pt", "c8.pt"],
     ]
     assert read.rules == [3]
@@ -336,5 +336,5 @@ def test_results_of_a_whole_comparison():
     assert one.interval.value > 0
     read = read_table(results[0].to_latex("spearman"))
     assert read.header[0] == "Map"
-    assert [row[0] for row in read.rows[:2]] == list(results[0].explanations[:2])
+    assert [row[0] for row in read.rows[:2]] == ["Gate 1", "Gate 2"]
     assert read.rules == [len(results[0].explanations)]
