@@ -302,12 +302,12 @@ def test_table_and_figure():
     assert read.header[6:8] == ["{$p$ (max-T)}", "{$p$ (others, Holm)}"]
     assert [row[:3] for row in read.rows][2:4] == [
         ["Gate 1", "c8.pt", "c1"],
-        ["mean", r"d8\_best.pt", "c8.pt"],
+        ["Mean of the gates", r"d8\_best.pt", "c8.pt"],
     ]
     assert read.rules == [3]
     ax = found.plot()
     assert ax.get_xlabel() == "difference in NSS"
-    assert ax.get_yticklabels()[3].get_text() == "mean: d8_best.pt − c8.pt"
+    assert ax.get_yticklabels()[3].get_text() == "Mean of the gates: d8_best.pt − c8.pt"
     mpl.pyplot.close("all")
     single = contrast_results([result("a", maps=("mean",)), result("b", maps=("mean",))], **QUICK)
     assert read_table(single.to_latex()).header[0] == "First"
