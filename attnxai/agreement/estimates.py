@@ -69,6 +69,9 @@ class Estimate:
     within_strata: NullTest | None = None
     pooled_rejections_pairing_broken: float | None = None
     within_rejections_pairing_broken: float | None = None
+    p_within_size: float | None = (
+        None  # permuted within halves of angular size of each stratum; not adjusted
+    )
     p_adjusted: float | None = None  # of `test`, over the maps; None for baselines
     # exact 95 % interval for what all permutations would give; None where all were made
     p_adjusted_monte_carlo: tuple[float, float] | None = None
@@ -124,6 +127,7 @@ class Estimate:
         record |= {
             "pooled_rejections_pairing_broken": self.pooled_rejections_pairing_broken,
             "within_strata_rejections_pairing_broken": self.within_rejections_pairing_broken,
+            "p_within_size": self.p_within_size,
             "p_adjusted": self.p_adjusted,
             **ends_record("p_adjusted_monte_carlo", self.p_adjusted_monte_carlo),
             "n_family": self.n_family,

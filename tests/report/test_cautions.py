@@ -104,19 +104,36 @@ def test_a_size_that_is_not_held_fixed_is_mentioned_with_the_rates():
 def test_a_test_that_size_alone_makes_significant_has_a_warning_beside_the_headline():
     _, result = planted()
 
-    def warning(rate, p_adjusted=0.001):
+    def warning(rate, p_adjusted=0.001, within=(None, None, None)):
         def change(e):
+            p_within = dict(zip(result.explanations, within, strict=False)).get(e.explanation)
             return dataclasses.replace(
-                e, within_rejections_pairing_broken=rate, p_adjusted=p_adjusted
+                e,
+                within_rejections_pairing_broken=rate,
+                p_adjusted=p_adjusted,
+                p_within_size=p_within,
             )
 
         return verdict_with(result, change).warning
 
-    assert warning(0.84) == (
-        "Caution: angular size counts as agreement. With maps paired with other sources of similar size and the "
-        "same class, 84 % of 200 tests are significant, where 5 % should be; repeat with --strata class --strata size."
+    assert len(result.explanations) == 3
+    begins = (
+        "Caution: angular size counts as agreement: with the annotations of another source of similar size and the same "
+        "class, 84 % of 200 tests are significant, where 5 % should be."
     )
+    ends = " Repeat with --strata class --strata size."
+    assert warning(0.84) == begins + ends
     assert warning(0.19) == warning(None) == warning(0.84, p_adjusted=0.3) == ""
+    halves = " Permuted within halves of size as well, "
+    # by Holm's method, three times the smallest
+    alike = f"{halves}all maps that agree still do (adjusted p = 0.0030)."
+    assert warning(0.84, within=(0.001, 0.001, 0.001)) == begins + alike + ends
+    apart = f"{halves}all maps that agree still do (adjusted p = 0.041 or less)."
+    assert warning(0.84, within=(0.041, 0.001, 0.01)) == begins + apart + ends
+    some = f"{halves}1 of the 3 maps that agree still does."
+    assert warning(0.84, within=(0.3, 0.001, 0.06)) == begins + some + ends
+    none = f"{halves}no map is shown to agree."
+    assert warning(0.84, within=(0.3, 0.02, 0.06)) == begins + none + ends
 
 
 def with_record(content, **facts):

@@ -161,6 +161,7 @@ class ScopeEstimates:
             within_strata=tests.within_strata,
             pooled_rejections_pairing_broken=tests.pooled_rejections_pairing_broken,
             within_rejections_pairing_broken=tests.within_rejections_pairing_broken,
+            p_within_size=tests.p_within_size,
             further=tuple(
                 run_sourcewise_test(
                     made, inputs, self._settings, self._streams, members, m, scope.names

@@ -53,14 +53,16 @@ class PermutationTests:
     Each test has its false positive rate with the pairing broken: among pairings that keep what sources of a stratum (for
     the test within strata, those of similar size in it) have in common, the share that lies beyond 95 % of the pairings
     that the test compares with. Nobody has its own annotation in either. It is 5 % where sources have nothing more in
-    common, and None where strata are too small to tell or cannot be divided. ``left_out`` are positions of sources that
-    have no value with some partner.
+    common, and None where strata are too small to tell or cannot be divided. ``p_within_size`` is the p-value of the
+    permutation within halves of size of each stratum. ``left_out`` are positions of sources that have no value with some
+    partner.
     """
 
     pooled: NullTest | None = None
     within_strata: NullTest | None = None
     pooled_rejections_pairing_broken: float | None = None
     within_rejections_pairing_broken: float | None = None
+    p_within_size: float | None = None
     left_out: Sequence[int] = ()
 
 
@@ -96,6 +98,7 @@ class SourcePermutationTests:
             within_strata=within,
             pooled_rejections_pairing_broken=self._rejections(pooled, matrix, usable),
             within_rejections_pairing_broken=self._rejections(within, matrix, usable),
+            p_within_size=self._p_within_size(matrix, usable),
             left_out=left_out,
         )
 
@@ -128,8 +131,7 @@ class SourcePermutationTests:
         strata = [self._inputs.stratified.of_sources[i] for i in usable]
         pooled = test.null == SourcePermutation(within_strata=False).label
         wide: Sequence[Hashable] = [None] * len(strata) if pooled else strata
-        # what sources of one stratum can still share, and what every image shows
-        narrow = strata if pooled else halve_strata(strata, [self._inputs.sizes[i] for i in usable])
+        narrow = strata if pooled else self._halves(usable)
         if not large_enough(narrow) or (not pooled and len(set(narrow)) == len(set(wide))):
             return None
         rng = self._streams.of("pairings", test.null, *self._scope)
@@ -138,13 +140,29 @@ class SourcePermutationTests:
             for kinds, n in ((wide, N_REFERENCE_PAIRINGS), (narrow, N_PERMUTATION_PAIRINGS))
         ]
 
+    def _halves(self, usable: NDArray[np.intp]) -> list[tuple[Hashable, int | None]]:
+        """Strata and halves of size: what sources of one stratum can still share, and what every image shows."""
+        strata = [self._inputs.stratified.of_sources[i] for i in usable]
+        return halve_strata(strata, [self._inputs.sizes[i] for i in usable])
+
+    def _p_within_size(self, matrix: NDArray[np.float64], usable: NDArray[np.intp]) -> float | None:
+        halves = self._halves(usable)
+        if not any(half is not None for _, half in halves):
+            return None
+        null = SourcePermutation(keys=(*self._inputs.stratified.keys, "half of size"))
+        return self._test(null, matrix, usable, halves).p_value
+
     def _test(
-        self, null: SourcePermutation, matrix: NDArray[np.float64], usable: NDArray[np.intp]
+        self,
+        null: SourcePermutation,
+        matrix: NDArray[np.float64],
+        usable: NDArray[np.intp],
+        strata: Sequence[Hashable] | None = None,
     ) -> NullTest:
         key = (null.label, usable.tobytes())
         if key not in self._draws:
             self._draws[key] = null.draw(
-                [self._inputs.stratified.of_sources[i] for i in usable],
+                strata or [self._inputs.stratified.of_sources[i] for i in usable],
                 n_draws=self._settings.n_permutations,
                 rng=self._streams.of("exchange", null.label, *self._scope),
             )

@@ -72,10 +72,19 @@ CAUTIONS: dict[str, str] = {
         "annotation in every permutation."
     ),
     "caution.line": (
-        "Caution: angular size counts as agreement{models}. With maps paired with other sources of similar size{strata}, "
-        "{shares} of {n} tests are significant, where 5 % should be; repeat with {options}."
+        "Caution: angular size counts as agreement{models}: with the annotations of another source of similar size{strata}, "
+        "{shares} of {n} tests are significant, where 5 % should be.{size} Repeat with {options}."
     ),
     "caution.line.models": " for {models}",
+    "caution.line.all": (
+        " Permuted within halves of size as well, {n:~the one map that agrees|all maps that agree} still {n:~does|do} (adjusted "
+        "{p:p}{at_most})."
+    ),
+    "caution.line.at_most": " or less",
+    "caution.line.some": (
+        " Permuted within halves of size as well, {left} of the {n} maps that agree still {left:~does|do}."
+    ),
+    "caution.line.none": " Permuted within halves of size as well, no map is shown to agree.",
     "caution.size": "The permutations do not control for angular size{measured}; {options} tests for agreement beyond size.",
     "caution.size.measured": (
         ": with maps paired with other sources of similar size{strata}, {shares} of {n} tests of each map by {metric} are "

@@ -274,6 +274,15 @@ def test_what_sizes_share_is_kept_by_the_pairings_of_the_test_within_strata(pair
     estimate = compare_pairs(sized, settings=settings, rng=0).estimate("map", "nss")
     assert estimate.pooled_rejections_pairing_broken < 0.2
     assert estimate.within_rejections_pairing_broken > 0.8
+    # nothing is left where annotations are permuted within sizes as well
+    assert estimate.within_strata.p_value <= 0.01
+    assert estimate.p_within_size > 0.05
+    halves = dataclasses.replace(settings, strata=("class", "large"))
+    known = dataclasses.replace(
+        sized, columns={"large": tuple("yes" if big else "no" for big in large)}
+    )
+    alike = compare_pairs(known, settings=halves, rng=0).estimate("map", "nss").within_strata
+    assert alike.p_value == pytest.approx(estimate.p_within_size, abs=0.07)
 
 
 def test_agreement_with_its_own_annotation_is_no_part_of_the_check(pairs):
@@ -291,6 +300,7 @@ def test_agreement_with_its_own_annotation_is_no_part_of_the_check(pairs):
         )
         estimate = compare_pairs(linked, settings=settings, rng=rng).estimate("map", "nss")
         assert estimate.within_strata.p_value <= 0.002
+        assert estimate.p_within_size <= 0.002
         found.append(
             (estimate.pooled_rejections_pairing_broken, estimate.within_rejections_pairing_broken)
         )
