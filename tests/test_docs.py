@@ -252,13 +252,17 @@ def test_quoted_headlines_have_the_words_of_the_program() -> None:
     less = {"less": "", "unknown": ""}
     start = say("models.found.all", models=capitalised(which), **named, **less)
     differences = say(
-        "models.differences.some",
+        "models.differences.two",
         n_found=3,
         n=4,
-        between=say("models.between.two"),
-        **dict.fromkeys(("map", "higher", "lower", "difference", "smallest"), ""),
+        between=say("models.differences.two.between", between=say("models.between.two")),
+        higher="d8.pt",
+        maps="gate 3",
+        other=say("models.differences.two.other", lower="c1.pt", maps="gates 1 and 2"),
+        **dict.fromkeys(("difference", "smallest", "most"), ""),
         p=0.0001,
-    ).partition(" (")[0]
+    )
+    differences = re.sub(r" \([^()]+\)", "", differences)
     brightness = say("models.brightness", n=8)
     (of_two,) = {re.sub(r" \([^()]+\)", "", text) for text in quoted} - of_one
     assert of_two == f"{start} {capitalised(differences)}; {brightness}."

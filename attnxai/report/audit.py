@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attnxai.audit.class_shares import told
 from attnxai.audit.evidence_location_result import format_level
 from attnxai.data.wording import listed
+from attnxai.explanations.stack import Split
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import Table, text_table
 from attnxai.report.wording import capitalised, label_of_map, name_of_map
@@ -18,6 +19,7 @@ from attnxai.statistics.formats import (
     shares_with_intervals,
     with_interval,
 )
+from attnxai.statistics.interval import MIN_UNITS
 
 if TYPE_CHECKING:
     from attnxai.audit.evidence_location_result import EvidenceLocation, ZoneEvidence
@@ -68,11 +70,35 @@ def audit_answer(locations: Sequence[EvidenceLocation]) -> str:
             say("audit.passes", models=models) if split else say("audit.maps_pass", models=models)
         )
     if unknown:
-        sentences.append(
-            say("audit.unknown", models=listed([one.model_name for one in unknown]), n=len(unknown))
-        )
+        reasons: dict[str, list[str]] = {}
+        for found in unknown:
+            reasons.setdefault(_why_unknown(found), []).append(found.model_name)
+        sentences += [
+            reason
+            if len(names) == len(locations)
+            else say("audit.unknown.of", models=listed(names), reason=reason)
+            for reason, names in reasons.items()
+        ]
     first, *others = sentences
     return " ".join([first, *map(capitalised, others)])
+
+
+def _why_unknown(found: EvidenceLocation) -> str:
+    """How many sources of each class an audit needs, and how many there are."""
+    counts = listed([f"{n:,} {name}" for name, n in found.classes.items()])
+    if len(found.classes) == 1:
+        counts = say("audit.unknown.one", counts=counts)
+    elif found.classes and min(found.classes.values()) >= MIN_UNITS:
+        counts = say("audit.unknown.sky", counts=counts)
+    several = len(found.classes) > 2
+    return say(
+        "audit.unknown",
+        sources="sources" if found.group == Split.UNKNOWN else f"{found.group} sources",
+        classes=say(f"audit.unknown.each.{'several' if several else 'two'}"),
+        there=say("audit.unknown.there", n=next(iter(found.classes.values())), counts=counts)
+        if found.classes
+        else say("audit.unknown.none"),
+    )
 
 
 def _with_auc(locations: Sequence[EvidenceLocation]) -> str:

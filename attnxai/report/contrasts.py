@@ -12,6 +12,7 @@ from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.report.findings import smallest_words
+from attnxai.report.headline import MOST_NAMED, few_maps
 from attnxai.report.sentences.say import say
 from attnxai.report.style import CHANCE_COLOUR, MODEL_COLOUR, draw_mean, new_axes
 from attnxai.report.tables.table import (
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 MOST_SENTENCES = 8
 """Differences with a sentence of their own; of more only the largest have one."""
+
+MOST_BREVITY = 4
+"""The shortest form of the summary for the headline."""
 
 CORRECTION_WORDS = {
     Correction.HOLM: "Holm",
@@ -126,41 +130,63 @@ def plot_contrasts(contrasts: Sequence[Contrast], names: Sequence[str], *, ax: A
     return ax
 
 
-def difference_summary(contrasts: ResultContrasts, *, smallest: bool = True) -> str:
+def difference_summary(contrasts: ResultContrasts, *, brevity: int = 0) -> str:
     """How many differences are shown, with the largest of them, for the headline: a clause without a full stop.
 
-    ``smallest``: say where the p-value is the smallest attainable one.
+    Of two models, it names the maps for which each is higher. ``brevity`` shortens it: from 1 on it does not say where
+    the p-value is the smallest attainable one; of two models, from 2 on it does not say again that these are compared, and
+    from 3 on it gives numbers of maps for names; by 4 the largest difference stands alone, as it does of more models.
     """
     everything = contrasts.contrasts.contrasts
     found = [pair for pair in zip(contrasts.keys, everything, strict=True) if pair[1].found]
     n = n_words(contrast.interval for contrast in everything)
     between = "two" if len(contrasts.models) == 2 else "several"
     group = group_phrase(contrasts.group, 1 if n == "1" else 2)
-    named = {
+    words = {
         "between": say(f"models.between.{between}"),
         "over": say("models.shared", n=n, group=group, who=say(f"models.shared.{between}")),
     }
     if all(
         c.smallest_p > SIGNIFICANCE_LEVEL or c.difference.n_counted < MIN_UNITS for c in everything
     ):
-        return say("models.differences.too_few", **named)
+        return say("models.differences.too_few", **words)
     if not found:
         p_values = [p for c in everything if np.isfinite(p := _decisive_p(c))]
         least = say("models.differences.least", p=min(p_values)) if p_values else ""
-        return say("models.differences.none", least=least, **named)
+        return say("models.differences.none", least=least, **words)
     (name, first, second), largest = max(found, key=lambda pair: abs(pair[1].interval.value))
     higher, lower = (first, second) if largest.interval.value > 0 else (second, first)
+    words |= {
+        "n_found": len(found),
+        "n": len(everything),
+        "higher": higher,
+        "difference": _upwards(largest.interval),
+        "p": _decisive_p(largest),
+        "smallest": "" if brevity else _smallest_decisive(largest, contrasts),
+    }
+    if between == "several" or brevity == MOST_BREVITY:
+        return say("models.differences.some", map=map_in_sentence(name), lower=lower, **words)
+    words["between"] = "" if brevity > 1 else say("models.differences.two.between", **words)
+    most_named = 1 if brevity > 2 else MOST_NAMED
+    maps: dict[str, list[str]] = {higher: [], lower: []}
+    for (of_map, one, other), contrast in found:
+        maps[one if contrast.interval.value > 0 else other].append(of_map)
     return say(
-        "models.differences.some",
-        n_found=len(found),
-        n=len(everything),
-        map=map_in_sentence(name),
-        higher=higher,
-        lower=lower,
-        difference=_upwards(largest.interval),
-        p=_decisive_p(largest),
-        smallest=_smallest_decisive(largest, contrasts) if smallest else "",
-        **named,
+        "models.differences.two",
+        maps=say(f"baselines.maps.all.{'two' if len(found) == 2 else 'many'}", n=len(found))
+        if len(maps[higher]) == len(everything) > 1
+        else few_maps(maps[higher], most_named),
+        most=say("models.differences.two.most", map=map_in_sentence(name))
+        if len(maps[higher]) > 1
+        else "",
+        other=say(
+            "models.differences.two.other",
+            lower=lower,
+            maps=few_maps(maps[lower], most_named),
+        )
+        if maps[lower]
+        else "",
+        **words,
     )
 
 

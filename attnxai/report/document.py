@@ -257,7 +257,11 @@ def page_values(
         "group_name": group_name,
         "metrics": METRICS,
         "words": _introductions(content),
-        "compared": _compared(content.results[0]),
+        "compared": _compared(
+            content.results[0],
+            by_rule=not content.annotations.simulated
+            and content.annotations.rule_annotators == content.annotations.annotators,
+        ),
         "made_on": dt.datetime.now(tz=dt.UTC).strftime("%-d %B %Y"),
         "partial_correlations": partial_correlations_table(content.parts),
         "contrasts": contrasts_table(content),
@@ -274,8 +278,11 @@ def page_values(
     }
 
 
-def _compared(result: AgreementResult) -> str:
-    """How many sources of which classes the verdict rests on, and how many annotators, or the name of a consensus."""
+def _compared(result: AgreementResult, *, by_rule: bool = False) -> str:
+    """How many sources of which classes the verdict rests on, and how many annotators, or the name of a consensus.
+
+    ``by_rule``: no person annotated, so that there is nobody to count.
+    """
     counted = result.verdict_sources()
     classes = Counter(
         name or say("page.class_unknown")
@@ -283,13 +290,15 @@ def _compared(result: AgreementResult) -> str:
         if own
     )
     of_classes = ", ".join(f"{n:,} {name}" for name, n in classes.items())
+    if result.settings["consensus"] or result.annotators == (claran.ANNOTATOR,):
+        annotators = result.annotators[0]
+    else:
+        annotators = "" if by_rule else say("page.compared.annotators", n=len(result.annotators))
     return say(
         "page.compared",
         n=int(counted.sum()),
         classes=f" ({of_classes})" if set(classes) - {say("page.class_unknown")} else "",
-        annotators=result.annotators[0]
-        if result.settings["consensus"] or result.annotators == (claran.ANNOTATOR,)
-        else say("page.compared.annotators", n=len(result.annotators)),
+        annotators=f" · {annotators}" if annotators else "",
     )
 
 

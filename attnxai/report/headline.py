@@ -246,15 +246,20 @@ def _opposite_classes(result: AgreementResult) -> list[str]:
     return [
         say(
             "headline.opposite",
-            maps=names_of_maps(names)
-            if len(names) <= MOST_NAMED
-            else say("headline.opposite.several", n=len(names)),
+            maps=few_maps(names),
             n=len(names),
             on=on,
             off=off,
         )
         for (on, off), names in alike.items()
     ]
+
+
+def few_maps(maps: Sequence[str], most_named: int = MOST_NAMED) -> str:
+    """The names of a few maps, or how many there are."""
+    if len(maps) <= most_named:
+        return names_of_maps(maps)
+    return say("headline.maps.several", n=len(maps))
 
 
 def no_conclusion(result: AgreementResult, model: str, annotations: str) -> str:

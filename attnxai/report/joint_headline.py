@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.data.wording import listed
 from attnxai.nulls import Alternative
-from attnxai.report.contrasts import difference_summary
+from attnxai.report.contrasts import MOST_BREVITY, difference_summary
 from attnxai.report.findings import Finding, better_baselines, finding_of
 from attnxai.report.headline import estimates_of, no_conclusion, numbers_of
 from attnxai.report.rounding import value_decimals
@@ -31,15 +31,17 @@ def joint_headline(
 
     The first says how many maps of each model agree, with the numbers of the map that agrees best; the second how many
     differences between models are shown, with the largest of them, and whether brightness agrees better than all maps.
-    Both say where a p-value is the smallest attainable one, unless that takes more than ``MOST_WORDS``.
+    They are shortened, as :func:`~attnxai.report.contrasts.difference_summary` says, where they would have more than
+    ``MOST_WORDS``.
     """
-    whole = _joint_headline(results, annotations, contrasts, smallest=True)
-    words = whole
-    for result in results:  # a name with blanks counts as a word
-        words = words.replace(result.model_name, "model")
-    if len(words.split()) <= MOST_WORDS:
-        return whole
-    return _joint_headline(results, annotations, contrasts, smallest=False)
+    for brevity in range(MOST_BREVITY + 1):
+        found = _joint_headline(results, annotations, contrasts, brevity=brevity)
+        words = found
+        for result in results:  # a name with blanks counts as a word
+            words = words.replace(result.model_name, "model")
+        if len(words.split()) <= MOST_WORDS:
+            break
+    return found
 
 
 def _joint_headline(
@@ -47,13 +49,15 @@ def _joint_headline(
     annotations: str,
     contrasts: ResultContrasts | None,
     *,
-    smallest: bool,
+    brevity: int,
 ) -> str:
     less = results[0].settings["alternative"] == Alternative.LESS
     wanted = {Finding.ANTI_CORRELATED, Finding.LESS} if less else {Finding.AGREES}
     found = [[e for e in estimates_of(result) if finding_of(e) in wanted] for result in results]
-    first = _which(results, found, annotations, less=less, smallest=smallest)
-    clauses = [] if contrasts is None else [difference_summary(contrasts, smallest=smallest)]
+    first = _which(results, found, annotations, less=less, smallest=not brevity)
+    clauses = []
+    if contrasts is not None:
+        clauses.append(difference_summary(contrasts, brevity=brevity))
     agreeing = [(r, own) for r, own in zip(results, found, strict=True) if own]
     if not less and agreeing and all("brightness" in better_baselines(*pair) for pair in agreeing):
         clauses.append(say("models.brightness", n=sum(map(len, found))))

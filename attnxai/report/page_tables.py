@@ -11,6 +11,7 @@ from attnxai.agreement.intervals.crossed import FEW_ANNOTATORS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import first_of
+from attnxai.explanations.stack import BRIGHTNESS
 from attnxai.metrics import METRICS
 from attnxai.report.audit import audit_badge
 from attnxai.report.baselines import named_baselines
@@ -122,7 +123,7 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
             for e, places in zip(estimates, decimals, strict=True)
         ],
         "Adjusted p": [format_p(e.p_adjusted) for e in estimates],
-        "Minus brightness": all_with_intervals(
+        f"Minus {compared[0] if len(set(compared)) == 1 else BRIGHTNESS}": all_with_intervals(
             [e.differences[name] for (*_, e), name in zip(rows, compared, strict=True)]
         ),
     }

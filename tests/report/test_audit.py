@@ -19,7 +19,7 @@ from attnxai.report.audit import (
 from attnxai.report.document import write_report
 from attnxai.report.methods import methods_text
 from attnxai.report.verdict import reach_verdict
-from attnxai.statistics.interval import Interval
+from attnxai.statistics.interval import Interval, no_interval
 from tests.report.several import content_of, part_of
 
 
@@ -87,17 +87,17 @@ def test_a_network_that_knows_the_class_from_empty_sky_is_to_be_read_with_care()
     assert found.passes is False
     assert audit_line([found]) == (
         "Audit failed: from empty sky alone d8.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
-        "not show that the answer comes from there. 1 of 2 maps is high on sources of one "
-        "class and low on those of another; read it with care."
+        "not show that the answer comes from there. 1 of 2 maps is higher on the source than elsewhere "
+        "for one class and lower for another; read it with care."
     )
     assert audit_line([location(GOOD, SIGN)]) == (
-        "Audit failed: 1 of 2 maps is high on sources of one class and low on those of another; read it with care."
+        "Audit failed: 1 of 2 maps is higher on the source than elsewhere for one class and lower for another; read it with care."
     )
     assert audit_line([location(LEVEL, GOOD)]) == (
         "Audit failed: 1 of 2 maps gives the class away by its level on empty sky; read it with care."
     )
     assert audit_line([location(SIGN)]) == (
-        "Audit failed: the only map is high on sources of one class and low on those of another; read it with care."
+        "Audit failed: the only map is higher on the source than elsewhere for one class and lower for another; read it with care."
     )
     assert audit_line([location(SIGN, LEVEL)]).endswith("; read them with care.")
 
@@ -116,26 +116,28 @@ def test_a_network_that_passes() -> None:
     assert found.passes is True
     line = audit_line([found])
     assert line.startswith("Audit passed: from empty sky alone d8.pt (AUC 0.50 ")
-    assert line.endswith("and no map is high on sources of one class and low on those of another.")
+    assert line.endswith(
+        "and no map is higher on the source than elsewhere for one class and lower for another."
+    )
     without = location(GOOD, empty=None)
     assert without.passes is True
     assert audit_line([without]) == (
-        "Audit passed: no map of d8.pt gives the class away by its level on empty sky, and none is high on sources of one "
-        "class and low on those of another."
+        "Audit passed: no map of d8.pt gives the class away by its level on empty sky, and none is higher on the source than "
+        "elsewhere for one class and lower for another."
     )
 
 
 def test_of_several_models_what_is_the_same_is_said_once() -> None:
     first, other = location(GOOD), dataclasses.replace(location(GOOD, GOOD), model_name="c1.pt")
     assert audit_line([first, other]) == (
-        "Audit passed: from empty sky alone d8.pt and c1.pt (AUC 0.50 [0.40, 0.60]) cannot tell the class, and no map is high "
-        "on sources of one class and low on those of another."
+        "Audit passed: from empty sky alone d8.pt and c1.pt (AUC 0.50 [0.40, 0.60]) cannot tell the class, and no map is higher "
+        "on the source than elsewhere for one class and lower for another."
     )
     telling = dataclasses.replace(location(GOOD, SIGN, empty=HIGH), model_name="c1.pt")
     assert audit_line([first, telling]) == (
         "Audit failed: from empty sky alone c1.pt (AUC 0.900 [0.800, 0.960]) tells the class, so that a map on the source does "
-        "not show that the answer comes from there. 1 of 3 maps is high on sources of one class and low on those "
-        "of another; read it with care."
+        "not show that the answer comes from there. 1 of 3 maps is higher on the source than elsewhere for one "
+        "class and lower for another; read it with care."
     )
     both = [dataclasses.replace(location(GOOD, empty=HIGH), model_name=n) for n in ("a.pt", "b.pt")]
     assert "alone a.pt and b.pt (AUC 0.900 [0.800, 0.960]) tell the class" in audit_line(both)
@@ -147,11 +149,55 @@ def test_what_is_not_known_is_said() -> None:
     found = dataclasses.replace(location(bare, empty=None), classes={}, accuracy=None, auc=None)
     assert found.passes is None
     assert audit_line([found]) == (
-        "Audit not possible: to see whether d8.pt tells the class from empty sky takes 8 or more sources of each of two classes."
+        "Audit not possible: 8 or more held-out sources of each of two classes are needed; no class is known."
     )
     assert audit_badge(bare) == audit_badge(None) == "–"
     (heading, *_), *_ = [[c.heading for c in locations_table([found]).columns]]
     assert heading == "Map"
+
+
+@pytest.mark.parametrize(
+    ("classes", "group", "words"),
+    [
+        (
+            {"FR I": 9, "FR II": 7},
+            "held-out",
+            "8 or more held-out sources of each of two classes are needed; there are 9 FR I and 7 FR II.",
+        ),
+        (
+            {"FR I": 1, "FR II": 7},
+            "unknown",
+            "8 or more sources of each of two classes are needed; there is 1 FR I and 7 FR II.",
+        ),
+        (
+            {"FR I": 20},
+            "training",
+            "8 or more training sources of each of two classes are needed; there are only 20 FR I.",
+        ),
+        (
+            {"A": 20, "B": 30, "C": 3},
+            "held-out",
+            "8 or more held-out sources of each class are needed; there are 20 A, 30 B and 3 C.",
+        ),
+        (
+            {"FR I": 20, "FR II": 9},
+            "held-out",
+            "8 or more held-out sources of each of two classes are needed; there are 20 FR I and 9 FR II, too few with empty sky.",
+        ),
+    ],
+)
+def test_an_audit_that_is_not_possible_says_what_there_is(classes, group, words):
+    undecided = no_interval(0.5, 16, reason="too few")
+    few = dataclasses.replace(
+        location(dataclasses.replace(GOOD, level_auc={"FR II": undecided}), empty=None),
+        classes=classes,
+        group=group,
+    )
+    assert audit_line([few]) == f"Audit not possible: {words}"
+    other = dataclasses.replace(few, model_name="c1.pt")
+    assert audit_line([few, other]) == f"Audit not possible: {words}"
+    passing = dataclasses.replace(location(GOOD), model_name="a.pt")
+    assert audit_line([passing, few]).endswith(f"lower for another. For d8.pt, {words}")
 
 
 @pytest.mark.parametrize(

@@ -153,15 +153,16 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     _, content = written
     (result,), verdict = content.results, reach_verdict(content.results, content.annotations)
     columns = {c.heading: c.cells for c in verdict_table(content.parts, verdict).columns}
+    best = best_brightness(result, "nss")
+    assert best.startswith("brightness at ")
     assert list(columns) == [
-        "Map", "Verdict", "NSS [95 %]", "Permuted", "Adjusted p", "Minus brightness", "Share of noise ceiling", "Audit",
+        "Map", "Verdict", "NSS [95 %]", "Permuted", "Adjusted p", f"Minus {best}", "Share of noise ceiling", "Audit",
     ]  # fmt: skip
     assert columns["Map"] == ("Gate 1", "Gate 2", "Mean of the gates")
     assert columns["Verdict"] == tuple(s.badge for s in verdict.statements)
     estimate = result.estimate("gate2", "nss")
     row = [cells[1] for cells in columns.values()]
     share = 100 * estimate.share_of_noise_ceiling.of_lower.value
-    best = best_brightness(result, "nss")
     assert row[2] == with_interval(estimate.interval)
     assert row[3] == f"{estimate.test.mean:.2f}"
     assert row[4] == format_p(estimate.p_adjusted)
@@ -537,3 +538,5 @@ def test_a_consensus_is_not_one_annotator(names, consensus, words):
         verdict_sources=lambda: np.ones(2, bool),
     )
     assert document._compared(result) == f"2 sources (1 FR I, 1 FR II) · {words}"
+    counted = "" if words in ("1 annotator", "2 annotators") else f" · {words}"
+    assert document._compared(result, by_rule=True) == f"2 sources (1 FR I, 1 FR II){counted}"

@@ -32,7 +32,7 @@ def test_planted_agreement_is_stated_with_its_numbers():
     shown = result.estimate("gate2", "nss")
     brightness = result.estimate(brightest(result), "nss").interval.value
     assert verdict.headline == (
-        "All 3 maps of made-up agree with the annotations of their own source (largest excess in standard deviations for gate 2: NSS "
+        "All 3 maps of made-up agree with the annotations of their own source (gate 2 stands out most: NSS "
         f"{with_interval(shown.interval)} against {shown.test.mean:.2f} by permutation, adjusted "
         f"{p_equals(shown.p_adjusted)}, the smallest attainable, 16 held-out sources). Brightness alone ({brightness:.2f}) agrees better."
     )

@@ -96,14 +96,14 @@ def contrasts(two):
     kept = dataclasses.replace(first, p_adjusted=0.6, p_others_adjusted=0.7)
     over = "over the 16 held-out sources that both share"
     return {
-        "all": (made, "Of 3 differences between the two models 3 are significant (largest: "),
+        "all": (made, "Of 3 differences( between the two models)? 3 are significant"),
         "one": (
             with_contrasts(first, *none),
-            "Of 3 differences between the two models 1 is significant (",
+            "Of 3 differences( between the two models)? 1 is significant",
         ),
         "none": (
             with_contrasts(kept, *none),
-            f"No difference between the two models is significant {over} (smallest adjusted p = 0.60)",
+            f"No difference between the two models is significant {over} \\(smallest adjusted p = 0.60\\)",
         ),
         "coarse": (
             with_contrasts(*coarse),
@@ -121,5 +121,5 @@ def test_of_several_models(contrasts, n_models, kind):
         rng = np.random.default_rng(seed)
         results = [drawn(result, rng, f"model{i}.pt") for i in range(n_models)]
         headline = joint_headline(results, ANNOTATIONS, between)
-        assert f". {words}" in headline or not kind
+        assert re.search(rf"\. {words}", headline) or not kind
         check(headline)

@@ -206,13 +206,13 @@ def test_the_joint_headline_counts_maps_and_differences(two, three):
     assert headline.startswith(
         f"All maps of good.pt and none of {EVIL} are shown to agree with the annotations of their own source (highest "
         f"for gate 2 of good.pt: NSS {with_interval(best.interval)} against {best.test.mean:.2f} by permutation, "
-        f"adjusted {p_equals(best.p_adjusted)}, the smallest attainable, 16 held-out sources). Of 3 differences between the two models 3 are "
-        "significant (largest: "
+        f"adjusted {p_equals(best.p_adjusted)}, 16 held-out sources). Of 3 differences 3 are significant: "
+        "good.pt is higher for all 3 maps (most for "
     )
     assert best.explanation == "gate2"
     contrasts = two.contrasts[0]
     largest = max(contrasts.contrasts.contrasts, key=lambda c: abs(c.interval.value))
-    assert f", good.pt over {EVIL} by {with_interval(largest.interval)}, adjusted p" in headline
+    assert f", by {with_interval(largest.interval)}, adjusted p" in headline
     assert "difference" not in verdict_on(three).headline
     few = [dataclasses.replace(result, estimates=untested(result)) for result in two.results]
     start = (
@@ -293,11 +293,66 @@ def test_the_joint_headline_says_where_differences_have_the_smallest_p(two):
         )
         return difference_summary(dataclasses.replace(of_metric, contrasts=found), **options)
 
-    assert summary(1 / 500).endswith(", adjusted p = 0.0020, the smallest attainable)")
+    interval = with_interval(first.difference)
+    assert summary(1 / 500) == (
+        f"of 3 differences between the two models 1 is significant: good.pt is higher for gate 1 (by {interval}, adjusted "
+        "p = 0.0020, the smallest attainable)"
+    )
+    assert summary(1 / 500, brevity=4) == (
+        f"of 3 differences between the two models 1 is significant (gate 1, good.pt over {EVIL} by {interval}, adjusted "
+        "p = 0.0020)"
+    )
     assert summary(2 / 500).endswith(", adjusted p = 0.0040)")
     # by Holm's method the smallest of three is that of one times 3
     assert summary(3 / 500, "holm").endswith(", adjusted p = 0.0060, the smallest attainable)")
-    assert summary(1 / 500, smallest=False).endswith(", adjusted p = 0.0020)")
+    assert summary(1 / 500, brevity=1).endswith(", adjusted p = 0.0020)")
+
+
+def test_the_joint_headline_says_which_of_two_models_is_higher_for_which_maps(two):
+    of_metric = two.contrasts[0]
+    made = of_metric.contrasts.contrasts
+    assert [name for name, *_ in of_metric.keys] == ["gate1", "gate2", "mean"]
+
+    def summary(*values, brevity=0):
+        """Of differences of good.pt less the other; 0 for one that is not found."""
+        changed = [
+            dataclasses.replace(
+                contrast,
+                p_adjusted=0.004 if value else 0.6,
+                p_others=None,
+                p_others_adjusted=None,
+                difference_others=None,
+                difference=dataclasses.replace(
+                    contrast.difference, value=value, low=value - 0.25, high=value + 0.25
+                ),
+            )
+            for contrast, value in zip(made, values, strict=True)
+        ]
+        found = dataclasses.replace(of_metric.contrasts, contrasts=tuple(changed))
+        text = difference_summary(dataclasses.replace(of_metric, contrasts=found), brevity=brevity)
+        between = "" if brevity > 1 else " between the two models"
+        return text.removeprefix(f"of 3 differences{between} ")
+
+    assert summary(-0.5, 3.75, -1.0) == (
+        f"3 are significant: good.pt is higher for gate 2 (by 3.75 [3.50, 4.00], adjusted p = 0.0040), {EVIL} for gate 1 and "
+        "the mean of the gates"
+    )
+    assert summary(-0.5, 0.75, -1.0) == (
+        f"3 are significant: {EVIL} is higher for gate 1 and the mean of the gates (most for the mean of the gates, by 1.00 "
+        "[0.75, 1.25], adjusted p = 0.0040), good.pt for gate 2"
+    )
+    assert summary(-0.5, 0.75, -1.0, brevity=3) == (
+        f"3 are significant: {EVIL} is higher for 2 maps (most for the mean of the gates, by 1.00 [0.75, 1.25], adjusted "
+        "p = 0.0040), good.pt for gate 2"
+    )
+    assert summary(0.5, 0.0, 1.0) == (
+        "2 are significant: good.pt is higher for gate 1 and the mean of the gates (most for the mean of the gates, by 1.00 "
+        "[0.75, 1.25], adjusted p = 0.0040)"
+    )
+    assert summary(0.5, 0.75, 1.0) == (
+        "3 are significant: good.pt is higher for all 3 maps (most for the mean of the gates, by 1.00 [0.75, 1.25], adjusted "
+        "p = 0.0040)"
+    )
 
 
 def test_differences_that_are_not_shown_are_counted(good):

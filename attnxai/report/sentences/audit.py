@@ -11,18 +11,26 @@ AUDIT: dict[str, str] = {
     "audit.auc": " (AUC {auc})",
     "audit.fails": "{faults}; read {n:~it|them} with care.",
     "audit.levels": "{n_all:~the only map|{n} of {n_all} maps} {n:~gives|give} the class away by {n:~its|their} level on empty sky",
-    "audit.signs": "{n_all:~the only map|{n} of {n_all} maps} {n:~is|are} high on sources of one class and low on those of another",
+    "audit.signs": (
+        "{n_all:~the only map|{n} of {n_all} maps} {n:~is|are} higher on the source than elsewhere for one class and lower for "
+        "another"
+    ),
     "audit.passes": (
-        "from empty sky alone {models} cannot tell the class, and no map is high on sources of one class and low on those "
-        "of another."
+        "from empty sky alone {models} cannot tell the class, and no map is higher on the source than elsewhere for one class "
+        "and lower for another."
     ),
     "audit.maps_pass": (
-        "no map of {models} gives the class away by its level on empty sky, and none is high on sources of one "
-        "class and low on those of another."
+        "no map of {models} gives the class away by its level on empty sky, and none is higher on the source than elsewhere for "
+        "one class and lower for another."
     ),
-    "audit.unknown": (
-        "to see whether {models} {n:~tells|tell} the class from empty sky takes 8 or more sources of each of two classes."
-    ),
+    "audit.unknown": "8 or more {sources} of each {classes} are needed; {there}.",
+    "audit.unknown.of": "for {models}, {reason}",
+    "audit.unknown.each.two": "of two classes",
+    "audit.unknown.each.several": "class",
+    "audit.unknown.there": "there {n:~is|are} {counts}",
+    "audit.unknown.none": "no class is known",
+    "audit.unknown.one": "only {counts}",
+    "audit.unknown.sky": "{counts}, too few with empty sky",
     "audit.map": "{map} fails the audit: {faults}.",
     "audit.map.level": "its level on empty sky tells the class (AUC {aucs})",
     "audit.map.sign": "it is higher on the source than elsewhere for {above}, and lower for {below}",

@@ -45,7 +45,7 @@ PAGE: dict[str, str] = {
         "Partial rank correlation (Spearman ρ) of map and annotations controlling for brightness, at pixel scale "
         "and at the resolution of the map: an estimate with its interval, without a test."
     ),
-    "page.compared": "{n:source}{classes} · {annotators}",
+    "page.compared": "{n:source}{classes}{annotators}",
     "page.compared.annotators": "{n:annotator}",
     "page.class_unknown": "of unknown class",
     "page.audit": (

@@ -13,8 +13,8 @@ VERDICT: dict[str, str] = {
     "headline.evidence.adjusted": "adjusted ",
     "headline.evidence.permuted": ", {n_tested} of them permuted",
     "p.smallest": ", the smallest attainable",
-    "headline.evidence.most.agree": "largest excess in standard deviations for {map}",
-    "headline.evidence.most.less": "largest deficit in standard deviations for {map}",
+    "headline.evidence.most.agree": "{map} stands out most",
+    "headline.evidence.most.less": "{map} falls furthest short",
     "headline.less": (
         "{n_less} of {n:map} of {model} {n_less:~agrees|agree} less with {n_less:~its|their} own source than with "
         "others{anti_correlated}{evidence}."
@@ -60,7 +60,7 @@ VERDICT: dict[str, str] = {
     "headline.opposite": (
         "{maps} {n:~is|are} higher on the annotations than elsewhere for {on}, and lower for {off}"
     ),
-    "headline.opposite.several": "{n} maps",
+    "headline.maps.several": "{n} maps",
     "headline.opposite.classes": (
         "{n} maps are higher on the annotations than elsewhere for some classes, and lower for others"
     ),
@@ -116,6 +116,13 @@ VERDICT: dict[str, str] = {
         "of {n:difference} between {between} {n_found} {n_found:~is|are} significant ({n_found:~|largest: }{map}, {higher} "
         "over {lower} by {difference}, adjusted {p:p}{smallest})"
     ),
+    "models.differences.two": (
+        "of {n:difference}{between} {n_found} {n_found:~is|are} significant: {higher} is higher for {maps} ({most}by "
+        "{difference}, adjusted {p:p}{smallest}){other}"
+    ),
+    "models.differences.two.between": " between {between}",
+    "models.differences.two.most": "most for {map}, ",
+    "models.differences.two.other": ", {lower} for {maps}",
     "models.shared.two": "both",
     "models.shared.several": "all of them",
     "models.between.two": "the two models",
