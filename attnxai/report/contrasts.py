@@ -142,7 +142,7 @@ def difference_summary(contrasts: ResultContrasts, *, brevity: int = 0) -> str:
     n = n_words(contrast.interval for contrast in everything)
     between = "two" if len(contrasts.models) == 2 else "several"
     group = group_phrase(contrasts.group, 1 if n == "1" else 2)
-    words = {
+    words: dict[str, Any] = {
         "between": say(f"models.between.{between}"),
         "over": say("models.shared", n=n, group=group, who=say(f"models.shared.{between}")),
     }
