@@ -72,6 +72,9 @@ class Estimate:
     p_within_size: float | None = (
         None  # permuted within halves of angular size of each stratum; not adjusted
     )
+    p_within_size_adjusted: float | None = (
+        None  # over the maps; max-T without its draws is Holm's method
+    )
     p_adjusted: float | None = None  # of `test`, over the maps; None for baselines
     # exact 95 % interval for what all permutations would give; None where all were made
     p_adjusted_monte_carlo: tuple[float, float] | None = None
@@ -128,6 +131,7 @@ class Estimate:
             "pooled_rejections_pairing_broken": self.pooled_rejections_pairing_broken,
             "within_strata_rejections_pairing_broken": self.within_rejections_pairing_broken,
             "p_within_size": self.p_within_size,
+            "p_within_size_adjusted": self.p_within_size_adjusted,
             "p_adjusted": self.p_adjusted,
             **ends_record("p_adjusted_monte_carlo", self.p_adjusted_monte_carlo),
             "n_family": self.n_family,

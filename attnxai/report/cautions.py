@@ -13,7 +13,6 @@ import numpy as np
 from attnxai.agreement.comparison.null_tests import N_PERMUTATION_PAIRINGS
 from attnxai.agreement.comparison.strata import PREDICTED_CLASS, SIZE
 from attnxai.agreement.intervals.crossed import FEW_ANNOTATORS
-from attnxai.agreement.multiplicity import Correction, adjust
 from attnxai.data.wording import first_of, listed
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
@@ -232,19 +231,22 @@ def size_warning(results: Sequence[AgreementResult]) -> str:
 
 def _within_size(results: Sequence[AgreementResult]) -> str:
     """What is left of the maps that agree when annotations are permuted within halves of size as well."""
-    tested = [estimate for result in results for estimate in _tested(result)]
-    known = [e.p_within_size for e in tested if e.p_within_size is not None]
-    agree = [(e.p_adjusted or 0.0) <= SIGNIFICANCE_LEVEL for e in tested]
-    if not any(agree) or len(known) < len(tested):
+    agree = [
+        estimate
+        for result in results
+        for estimate in _tested(result)
+        if (estimate.p_adjusted or 0.0) <= SIGNIFICANCE_LEVEL
+    ]
+    adjusted = [e.p_within_size_adjusted for e in agree if e.p_within_size_adjusted is not None]
+    if not agree or len(adjusted) < len(agree):
         return ""
-    adjusted = adjust(known, Correction.HOLM)[agree]
-    n, left = len(adjusted), int((adjusted <= SIGNIFICANCE_LEVEL).sum())
+    n, left = len(adjusted), sum(p <= SIGNIFICANCE_LEVEL for p in adjusted)
     if not left:
         return say("caution.line.none")
     if left < n:
         return say("caution.line.some", n=n, left=left)
-    at_most = say("caution.line.at_most") if adjusted.min() < adjusted.max() else ""
-    return say("caution.line.all", n=n, p=float(adjusted.max()), at_most=at_most)
+    at_most = say("caution.line.at_most") if min(adjusted) < max(adjusted) else ""
+    return say("caution.line.all", n=n, p=max(adjusted), at_most=at_most)
 
 
 def _tested(result: AgreementResult) -> list[Estimate]:

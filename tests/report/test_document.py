@@ -7,7 +7,6 @@ import csv
 import dataclasses
 import html
 import io
-import itertools
 import json
 import re
 import types
@@ -23,13 +22,10 @@ from attnxai.errors import OptionError
 from attnxai.report import document
 from attnxai.report.content import ReportContent
 from attnxai.report.document import page_values, write_content
-from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.findings import best_brightness
 from attnxai.report.methods import methods_text
 from attnxai.report.page_tables import estimates_table, verdict_table
 from attnxai.report.shown_maps import shown_explanation
-from attnxai.report.source_table import identifier_of
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from attnxai.report.tables.latex import check_caption, escape
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
@@ -421,48 +417,6 @@ def test_panels_switch_maps_step_and_have_addresses(written, chromium, tmp_path)
     value = content.results[0].source_means("gate1", "nss")[0]
     assert row[heading.index('"Gate 1"')] == f'"{value:.2f}"'
     assert log[9] == 1 + 12 + 1
-
-
-def test_addresses_of_sources_are_unique_and_plain():
-    taken: set[str] = set()
-    names = ["J10+41.5", "a b", "a/b", "a_b", "Ä"]
-    expected = ["source-J10+41.5", "source-a_b", "source-a_b_1", "source-a_b_2", "source-Ä"]
-    assert [identifier_of(name, taken) for name in names] == expected
-
-
-def test_titles_of_sources_stay_within_their_panels():
-    """Three ids of 40 letters: each no wider than its panel, and none over another."""
-    names = [f"{letter * 30}_189.209+0" for letter in "MWQ"]
-    with paper_style():
-        figure = new_figure(TWO_COLUMNS, 122 * MM)
-        axes = figure.subplots(2, 3)
-        for ax, name in zip(axes[0], names, strict=True):
-            ax.set_aspect("equal")
-            ax.set_title(f"Best\n{name}\nFR II, NSS 3.04", fontsize=7.5)
-        fit_titles(figure, axes[0])
-        figure.draw_without_rendering()
-        boxes = [ax.title.get_window_extent() for ax in axes[0]]
-        for ax, box in zip(axes[0], boxes, strict=True):
-            assert box.width <= ax.get_window_extent().width
-        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
-    for ax, name in zip(axes[0], names, strict=True):
-        first, middle, last = ax.get_title().split("\n")
-        assert (first, last) == ("Best", "FR II, NSS 3.04")
-        start, end = middle.split("…")
-        assert name.startswith(start)
-        assert name.endswith(end)
-        assert len(start) >= 3
-
-
-def test_short_titles_are_left_alone():
-    with paper_style():
-        figure = new_figure(TWO_COLUMNS, 122 * MM)
-        axes = figure.subplots(1, 3)
-        for ax in axes:
-            ax.set_title("Best\nJ1200+01\nFR I", fontsize=7.5)
-        fit_titles(figure, axes)
-    assert [ax.get_title() for ax in axes] == ["Best\nJ1200+01\nFR I"] * 3
-    assert axes[0].title.get_fontsize() == 7.5
 
 
 def test_the_methods_paragraph_reads_as_sentences(written):

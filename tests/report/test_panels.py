@@ -17,7 +17,7 @@ from attnxai.report import panels
 from attnxai.report.document import write_content
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import _thinned, source_svg
-from attnxai.report.source_table import source_rows
+from attnxai.report.source_table import identifier_of, source_rows
 from tests.builders import simulated
 from tests.report.pages import probed
 from tests.report.several import content_of
@@ -158,3 +158,10 @@ def distance_to(points, line):
     offset = points[:, None] - start
     share = np.clip((offset * step).sum(-1) / np.maximum((step**2).sum(-1), 1e-12), 0, 1)
     return np.linalg.norm(offset - share[..., None] * step, axis=-1).min(axis=1)
+
+
+def test_addresses_of_sources_are_unique_and_plain():
+    taken: set[str] = set()
+    names = ["J10+41.5", "a b", "a/b", "a_b", "Ä"]
+    expected = ["source-J10+41.5", "source-a_b", "source-a_b_1", "source-a_b_2", "source-Ä"]
+    assert [identifier_of(name, taken) for name in names] == expected

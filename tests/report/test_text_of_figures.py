@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,7 @@ from attnxai.report.classification import draw_temperature
 from attnxai.report.figures.agreement import draw_agreement, draw_all_metrics
 from attnxai.report.figures.classes import draw_classes
 from attnxai.report.figures.contrasts import draw_contrasts
+from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources
 from attnxai.report.planning import draw_plan
@@ -35,7 +37,7 @@ from attnxai.report.study_figures import (
     draw_epochs,
     draw_metrics,
 )
-from attnxai.report.style import new_figure
+from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from attnxai.report.validation_figures import draw_coverage, draw_false_positives, draw_power
 from attnxai.validation.plan import ValidationPlan, run_validation
 from attnxai.validation.rejections import NullKind
@@ -234,3 +236,38 @@ def test_a_contact_sheet(drawn, tmp_path, n_annotators):
     draw_contact_sheet(marks, images, tmp_path / "sheet.png")
     assert len(drawn) == 1
     check(drawn)
+
+
+def test_titles_of_sources_stay_within_their_panels():
+    """Three ids of 40 letters: each no wider than its panel, and none over another."""
+    names = [f"{letter * 30}_189.209+0" for letter in "MWQ"]
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 122 * MM)
+        axes = figure.subplots(2, 3)
+        for ax, name in zip(axes[0], names, strict=True):
+            ax.set_aspect("equal")
+            ax.set_title(f"Best\n{name}\nFR II, NSS 3.04", fontsize=7.5)
+        fit_titles(figure, axes[0])
+        figure.draw_without_rendering()
+        boxes = [ax.title.get_window_extent() for ax in axes[0]]
+        for ax, box in zip(axes[0], boxes, strict=True):
+            assert box.width <= ax.get_window_extent().width
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    for ax, name in zip(axes[0], names, strict=True):
+        first, middle, last = ax.get_title().split("\n")
+        assert (first, last) == ("Best", "FR II, NSS 3.04")
+        start, end = middle.split("…")
+        assert name.startswith(start)
+        assert name.endswith(end)
+        assert len(start) >= 3
+
+
+def test_short_titles_are_left_alone():
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 122 * MM)
+        axes = figure.subplots(1, 3)
+        for ax in axes:
+            ax.set_title("Best\nJ1200+01\nFR I", fontsize=7.5)
+        fit_titles(figure, axes)
+    assert [ax.get_title() for ax in axes] == ["Best\nJ1200+01\nFR I"] * 3
+    assert axes[0].title.get_fontsize() == 7.5

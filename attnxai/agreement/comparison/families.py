@@ -46,7 +46,7 @@ def adjust_over_maps(
     Returns
     -------
     list of AgreementResult
-        The same with ``p_adjusted``, ``n_family`` and ``correction`` of every map set anew.
+        The same with ``p_adjusted``, ``p_within_size_adjusted``, ``n_family`` and ``correction`` of every map set anew.
     """
     correction = Correction(correction)
     families: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
@@ -103,6 +103,8 @@ def _adjusted(estimates: Sequence[Estimate], used: Correction) -> list[Estimate]
         # these corrections rise with each p-value, so the ends of intervals are adjusted alike
         ends = adjust(np.array([_monte_carlo_ends(test) for test in tests]).T, used)
     drawn = any(test is not None and not test.exhaustive for test in tests)
+    by_size = np.array([e.p_within_size for e in estimates], dtype=np.float64)
+    by_size = adjust(by_size, correction_without_draws(used))
     return [
         dataclasses.replace(
             estimate,
@@ -112,8 +114,11 @@ def _adjusted(estimates: Sequence[Estimate], used: Correction) -> list[Estimate]
             else None,
             n_family=int(np.isfinite(p_values).sum()),
             correction=used,
+            p_within_size_adjusted=float(of_size) if np.isfinite(of_size) else None,
         )
-        for estimate, value, low, high in zip(estimates, adjusted, *ends, strict=True)
+        for estimate, value, low, high, of_size in zip(
+            estimates, adjusted, *ends, by_size, strict=True
+        )
     ]
 
 

@@ -254,12 +254,13 @@ def large_enough(strata: Sequence[Hashable]) -> bool:
 def halve_strata(
     strata: Sequence[Hashable], sizes: Sequence[float]
 ) -> list[tuple[Hashable, int | None]]:
-    """Strata divided at the median size of each, except those of which a part would be a single source."""
+    """Strata divided at the median size of each, except where sizes are equal or a part would be a single source."""
     halves: list[int | None] = [None] * len(strata)
     for stratum in dict.fromkeys(strata):
         members = [i for i, other in enumerate(strata) if other == stratum]
         parts = quantile_strata([sizes[i] for i in members], n_bins=2)
-        if 1 not in Counter(parts).values():
+        sources_of_part = Counter(parts)
+        if len(sources_of_part) > 1 and 1 not in sources_of_part.values():
             for i, part in zip(members, parts, strict=True):
                 halves[i] = part
     return list(zip(strata, halves, strict=True))

@@ -102,6 +102,7 @@ def test_nothing_but_the_adjusted_values_changes(results):
             same = dataclasses.replace(
                 other,
                 p_adjusted=one.p_adjusted,
+                p_within_size_adjusted=one.p_within_size_adjusted,
                 p_adjusted_monte_carlo=one.p_adjusted_monte_carlo,
                 n_family=one.n_family,
                 correction=one.correction,
@@ -298,3 +299,14 @@ def test_adjusted_p_values_have_the_monte_carlo_interval_of_their_family(results
         found[:, 0]
     )
     assert record["p_monte_carlo_high_within_strata"] == own[1, 0]
+
+
+@pytest.mark.parametrize("correction", ["holm", "max_t"])
+def test_p_values_within_halves_of_size_are_adjusted_over_the_same_maps(results, correction):
+    """Max-T needs draws that all tests share, and these are not kept."""
+    estimates = family(adjust_over_maps(results, correction))
+    p = np.array([estimate.p_within_size for estimate in estimates], dtype=float)
+    assert len(p) == 2 * len(results[0].explanations)
+    assert np.isfinite(p).all()
+    found = [estimate.p_within_size_adjusted for estimate in estimates]
+    np.testing.assert_allclose(found, holm_by_hand(p))

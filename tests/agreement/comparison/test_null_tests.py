@@ -356,6 +356,8 @@ def test_pairs_for_the_test_within_strata_keep_what_it_keeps():
     finer = halve_strata(strata, [*np.arange(10.0), *[20.0] * 8, 21.0, 5.0])
     assert finer[:10] == [("a", 0)] * 5 + [("a", 1)] * 5
     assert finer[10:] == [("b", None)] * 9 + [("c", None)]
+    # of equal or unknown sizes there are no halves
+    assert halve_strata("aaaabbbb", [7.0] * 4 + [np.nan] * 4) == [(s, None) for s in "aaaabbbb"]
     partners = pair_with_others(finer, 40, np.random.default_rng(0), keep_single=True)
     assert (partners[:, 19] == 19).all()
     assert set(partners[:, 10]) == set(range(11, 19))
