@@ -230,7 +230,10 @@ def test_the_card_holds_the_first_audit_and_the_symmetry(model, images):
     location = evidence_location(model, part, rng=0, n_bootstrap=100)
     assert [zone.zone for zone in location.zones] == ["emission", "ring", "empty sky"]
     for zone in location.zones:
-        assert values[f"accuracy from {zone.zone} alone"].value == zone.accuracy.value
+        accuracy = values[f"accuracy from {zone.zone} alone"].value
+        # empty sky gives all images the same scores in this network
+        assert (zone.accuracy is None) == (zone.zone == "empty sky")
+        assert accuracy == zone.accuracy.value if zone.accuracy else np.isnan(accuracy)
         assert values[f"ROC AUC from {zone.zone} alone"].value == zone.auc.value
         assert values[f"ROC AUC of the area of {zone.zone}"].value == zone.area_auc.value
     with pytest.warns(UndefinedValuesWarning, match="4 of 16 maps of gate1 are constant"):
