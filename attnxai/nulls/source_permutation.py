@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from attnxai.metrics import Metric
     from attnxai.metrics.targets import Targets
 
+_BLOCK = 1000  # draws that are permuted at a time
+
 
 @register_null
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +161,11 @@ class SourcePermutation(NullModel):
             return NullDraws(choices=choices, exhaustive=True, permutes_sources=True)
         choices = np.empty((n_draws, n), dtype=smallest_int(n), order="F")
         for group in groups:
-            choices[:, group] = rng.permuted(np.tile(group, (n_draws, 1)), axis=1)
+            for start in range(0, n_draws, _BLOCK):
+                some = slice(start, start + _BLOCK)
+                # numpy permutes integers of the machine's word fastest
+                rows = np.tile(group.astype(np.intp), (len(choices[some]), 1))
+                choices[some, group] = rng.permuted(rows, axis=1, out=rows)
         return NullDraws(choices=choices, exhaustive=False, permutes_sources=True)
 
 

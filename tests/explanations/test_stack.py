@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -56,10 +57,10 @@ def test_probabilities_are_the_softmax_of_scores() -> None:
     probabilities = MapStack(**parts()).probabilities
     assert probabilities is not None
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
-    np.testing.assert_allclose(probabilities[:, 0], [1 / (1 + np.e**2), 1 / (1 + np.e**-3)])
+    np.testing.assert_allclose(probabilities[:, 0], [1 / (1 + math.e**2), 1 / (1 + math.e**-3)])
     scaled = MapStack(**parts(temperature=2.0)).probabilities
     assert scaled is not None
-    np.testing.assert_allclose(scaled[:, 0], [1 / (1 + np.e), 1 / (1 + np.e**-1.5)])
+    np.testing.assert_allclose(scaled[:, 0], [1 / (1 + math.e), 1 / (1 + math.e**-1.5)])
 
 
 def test_probabilities_of_extreme_scores_are_numbers() -> None:

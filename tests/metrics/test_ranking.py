@@ -46,6 +46,40 @@ def test_orderings_are_those_of_scipy(seed, levels, floor):
     np.testing.assert_array_equal(centred_ranks(rows) + 13, stats.rankdata(values, axis=1))
 
 
+SHAPES = {
+    "smooth": lambda x: x,
+    "both signs, large": lambda x: 1e60 * (x - 0.5),
+    "tied": lambda x: np.round(x, 2),
+    "alike in float32": lambda x: 1 + 1e-9 * x,
+    "alike in float32 by twos": lambda x: x + 1e-9 * np.arange(x.size),
+    "below float32": lambda x: 1e-50 * x,
+    "two zeros": lambda x: np.where(x < 0.5, -0.0, 0.0),
+    "skewed": lambda x: x**20,
+    "marked in part": lambda x: np.maximum(x - 0.7, 0),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_many_values_are_ordered_as_by_a_stable_sort(shape):
+    values = shape(np.random.default_rng(1).random(6000))
+    found = ordering(PixelRows(values[None]))
+    np.testing.assert_array_equal(found.order[0], np.argsort(values, kind="stable"))
+    np.testing.assert_array_equal(found.below[0], stats.rankdata(values, "min") - 1)
+    np.testing.assert_array_equal(found.below[0] + found.tied[0], stats.rankdata(values, "max"))
+
+
+@pytest.mark.parametrize("marked", [0.05, 0.95])
+def test_products_leave_out_only_pixels_that_add_nothing(marked):
+    rng = np.random.default_rng(3)
+    maps, field = rng.random((4, 500)), rng.random(500) < marked
+    targets = field * rng.integers(0, 4, (5, 500))
+    for metric, of_targets in ((spearman, targets), (auc, targets > 0)):
+        found = metric.evaluate(maps, of_targets)
+        for i, j in np.ndindex(found.shape):
+            reference = REFERENCES[metric.name](maps[i], of_targets[j], None)
+            assert found[i, j] == pytest.approx(reference, abs=1e-12)
+
+
 @pytest.mark.parametrize("ties", [False, True])
 def test_shuffled_auc_of_all_pairs_takes_off_the_own_marks(ties):
     rng = np.random.default_rng(4)

@@ -108,3 +108,9 @@ def test_impossible_numbers_are_refused():
         POOLED.draw(range(3), n_draws=0, rng=rng)
     with pytest.raises(ValueError, match="table has 4 columns"):
         POOLED.draw(range(3), n_columns=4, n_draws=5, rng=rng)
+
+
+def test_draws_do_not_depend_on_how_many_are_permuted_at_a_time():
+    found = POOLED.draw(["a"] * 9, n_draws=2500, rng=np.random.default_rng(5)).choices
+    rows = np.tile(np.arange(9), (2500, 1))
+    np.testing.assert_array_equal(found, np.random.default_rng(5).permuted(rows, axis=1))
