@@ -14,6 +14,7 @@ loses bits for being wider or narrower than the marks.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 UNIFORM_SHARE = 0.01
 """Probability that a mark lies anywhere on the field, whatever the map says."""
+_SMALL = 1e-100  # of ordinary numbers, whose squares neither vanish nor overflow
+_RELATIVE = 1e-3  # share of its mean above which a deviation is not made of rounding
+_VARYING = 1 + 1e-9
 OF_CORRELATIONS: dict[str, Any] = {
     "target": TargetKind.DENSITY,
     "chance": 0.0,
@@ -53,6 +57,40 @@ def _products(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     return np.asarray(centred(maps) @ centred(targets).T)
 
 
+def _marks_of(target: NDArray[Any]) -> tuple[NDArray[np.intp], Any]:
+    """Pixels of a mask or a density (n_pixels,) that are marked, and their shares; NaN where none is or one is negative."""
+    if target.dtype == bool:
+        pixels = target.nonzero()[0]
+        return pixels, 1 / pixels.size if pixels.size else math.nan
+    pixels = (target > 0).nonzero()[0]
+    weights = target[pixels]
+    total = weights.sum()
+    ordinary = _SMALL < total < 1 / _SMALL and target.min() >= 0
+    return pixels, weights / (total if ordinary else math.nan)
+
+
+def _share_of_pixel(map: NDArray[np.float64]) -> float:
+    """One over the sum of a map (n_pixels,); NaN where the map may be constant, or is negative somewhere."""
+    low, high, total = map.min(), map.max(), map.sum()
+    ordinary = low >= 0 and high > _VARYING * low and _SMALL < total < 1 / _SMALL
+    return float(1 / total) if ordinary else math.nan
+
+
+def _nss_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
+    mean = map.mean()
+    with np.errstate(invalid="ignore", over="ignore"):
+        above = map - mean
+        deviation = math.sqrt(above @ above / map.size)
+    if not (_SMALL < deviation < 1 / _SMALL and deviation > _RELATIVE * abs(mean)):
+        return math.nan
+    if target.dtype == bool:
+        marked = above[target.nonzero()[0]]
+        return float(marked.mean() / deviation) if marked.size else math.nan
+    total = target.sum()
+    ordinary = _SMALL < total < 1 / _SMALL and target.min() >= 0
+    return float(above @ target / total / deviation) if ordinary else math.nan
+
+
 @register_metric(
     label="NSS",
     meaning="mean of the standardised map where annotators marked, in standard deviations",
@@ -62,6 +100,7 @@ def _products(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     unit="standard deviations of the map",
     shows_avoidance=True,
     factors=lambda map, target: (standardised(map), shares(target)),
+    of_pair=_nss_of_pair,
     consensus=Consensus.EQUAL_SUMS,
     consensus_is_bound=True,
 )
@@ -99,6 +138,13 @@ def correlation(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     return np.clip(maps.once(_products, targets) / scale, -1.0, 1.0)
 
 
+def _similarity_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
+    pixels, own = _marks_of(target)
+    if not pixels.size:
+        return math.nan
+    return float(np.minimum(map[pixels] * _share_of_pixel(map), own).sum())
+
+
 def similarity_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
     """Similarity of densities with a constant map; shape (m,)."""
     return np.asarray(np.minimum(shares(targets), 1 / max(targets.n_pixels, 1)).sum(axis=1))
@@ -113,6 +159,7 @@ def similarity_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
     chance_formula="that of a uniform map",
     bounds=(0.0, 1.0),
     signed_maps=False,
+    of_pair=_similarity_of_pair,
     consensus=Consensus.EQUAL_SUMS,
 )
 def similarity(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
@@ -184,6 +231,14 @@ def _factors(map: PixelRows, target: PixelRows) -> tuple[NDArray[np.float64], ND
     return map.once(_log_shares, UNIFORM_SHARE), shares(target)
 
 
+def _negative_kl_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
+    pixels, own = _marks_of(target)
+    mixed = map[pixels] * ((1 - UNIFORM_SHARE) * _share_of_pixel(map)) + UNIFORM_SHARE / map.size
+    with np.errstate(divide="ignore", invalid="ignore"):  # a share that is too small for a number
+        bits = own * (np.log2(mixed) - np.log2(own))
+    return float(bits.sum()) if pixels.size else math.nan
+
+
 def negative_kl_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
     """Minus the KL divergence of a constant map from densities, in bits; shape (m,)."""
     return np.asarray(-(_own_information(targets) + np.log2(max(targets.n_pixels, 1))))
@@ -203,6 +258,7 @@ def negative_kl_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
     unit="bits",
     signed_maps=False,
     factors=_factors,
+    of_pair=_negative_kl_of_pair,
     consensus=Consensus.EQUAL_SUMS,
 )
 def negative_kl(

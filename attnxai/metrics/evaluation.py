@@ -141,6 +141,7 @@ def own_tables(
     n_annotators = len(next(iter(targets.values())))
     values = np.full((len(metrics), len(maps), n_annotators, len(valid)), np.nan)
     elsewhere = centre_biases(metrics, targets)
+    targets = {metric.target: targets[metric.target] for metric in metrics}
     for source, where in enumerate(valid):
         if not where.any():
             continue

@@ -21,6 +21,7 @@ from attnxai.metrics.pixels import (
     checked_pixels,
     extremes,
     is_constant,
+    marks_of,
     n_marked,
     numbers_of,
     rows_of,
@@ -101,6 +102,9 @@ class Metric:
         every shift.
     of_product : callable, optional
         From that sum to the value, where the value is a function of it.
+    of_pair : callable, optional
+        From one map and its target, ndarrays of shape (n_pixels,), to the value, where that takes less time than
+        ``pairwise``; NaN where it is for ``pairwise`` to decide, as for a map that may be constant.
     consensus : Consensus
         How annotators are averaged for the noise ceiling.
     consensus_is_bound : bool
@@ -132,6 +136,7 @@ class Metric:
     shows_avoidance: bool = False
     factors: Callable[[PixelRows, PixelRows], tuple[Array, Array]] | None = None
     of_product: Callable[[Array], Array] | None = None
+    of_pair: Callable[[Array, Array], float] | None = None
     consensus: Consensus = Consensus.MEAN
     consensus_is_bound: bool = False
     alias_of: str = ""
@@ -189,11 +194,11 @@ class Metric:
         Every metric documents these parameters. One axis will do for a single map,
         and one field of valid pixels for a stack. ``options`` are those of the metric.
         """
-        maps, targets = numbers_of("map", map), numbers_of("target", target)
+        maps, targets = numbers_of("map", map), marks_of("target", target)
         is_stack = maps.ndim == 3
         if self.needs_others and others is None and is_stack and maps.shape == targets.shape:
             others = leave_one_out_centre_bias(self.target, targets[None])[0]
-        use = np.ones(maps.shape, bool) if valid is None else numbers_of("valid", valid) != 0
+        use = maps if valid is None else numbers_of("valid", valid)
         if is_stack and use.shape == maps.shape[1:]:
             use = np.broadcast_to(use, maps.shape)
         rest = targets if others is None else numbers_of("others", others)
@@ -206,12 +211,22 @@ class Metric:
         if not is_stack:
             maps, targets, use, rest = maps[None], targets[None], use[None], rest[None]
         values = np.empty(len(maps))
-        for i, where in enumerate(use):
-            rows = checked_pixels("map", maps[i], where, signed=True)
-            own = checked_pixels("target", targets[i], where)
-            other = None if others is None else checked_pixels("others", rest[i], where)
-            values[i] = self.evaluate(rows, own, other, **options)[0, 0]
+        for i, arrays in enumerate(zip(maps, targets, rest, strict=True)):
+            map_row, own, other = (array.ravel() for array in arrays)
+            if valid is not None:
+                pixels = use[i].ravel().nonzero()[0]
+                map_row, own, other = map_row[pixels], own[pixels], other[pixels]
+            values[i] = self._of_pair(map_row, own, None if others is None else other, options)
         return values if is_stack else float(values[0])
+
+    def _of_pair(self, map: Array, target: Array, other: Array | None, options: Any) -> float:
+        if self.of_pair and not options and map.size:
+            value = self.of_pair(map, target)
+            if not math.isnan(value):
+                return value
+        rows, own = checked_pixels("map", map, signed=True), checked_pixels("target", target)
+        rest = None if other is None else checked_pixels("others", other)
+        return float(self.evaluate(rows, own, rest, **options)[0, 0])
 
     def evaluate(
         self,

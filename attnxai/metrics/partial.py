@@ -118,8 +118,8 @@ def partial_spearman(
             "map, target, valid and every covariate need one shape, got "
             + ", ".join(str(shape) for shape in shapes)
         )
-    rows = checked_pixels("map", maps, use, signed=True)
-    own = checked_pixels("target", targets, use)
+    rows = checked_pixels("map", maps[use], signed=True)
+    own = checked_pixels("target", targets[use])
     return float(_partial(rows, own, [PixelRows(stack[:, use])])[0, 0])
 
 

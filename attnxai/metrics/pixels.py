@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -113,6 +114,8 @@ def _extremes(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
 def _exponents(lowest: NDArray[np.float64], highest: NDArray[np.float64]) -> NDArray[np.int32]:
     """By which powers of two rows are to be multiplied: 0 for ordinary ones."""
     largest = np.maximum(highest, -lowest)
+    if ((largest > 1 / _LARGE) & (largest < _LARGE)).all():
+        return np.zeros(largest.shape, np.int32)
     wanted = np.frexp(np.clip(largest, 1 / _LARGE, _LARGE))[1]
     usable = np.isfinite(largest) & (largest > 0)
     return np.where(usable, wanted - np.frexp(largest)[1], 0)
@@ -192,15 +195,24 @@ def numbers_of(name: str, values: Any) -> NDArray[np.float64]:
         raise OptionError(f"{name} needs to be an array of numbers: {error}") from error
 
 
-def checked_pixels(
-    name: str, values: NDArray[np.float64], where: NDArray[np.bool_], *, signed: bool = False
-) -> PixelRows:
-    """One row of the valid pixels of what a user gave; ``name`` is what an error calls it."""
-    row = values[where]
-    if not np.isfinite(row).all():
+def marks_of(name: str, values: Any) -> NDArray[Any]:
+    """The same, but masks as they are."""
+    mask = (
+        isinstance(values, np.ndarray) and values.dtype == bool and not np.ma.isMaskedArray(values)
+    )
+    return values if mask else numbers_of(name, values)
+
+
+def checked_pixels(name: str, values: NDArray[Any], *, signed: bool = False) -> PixelRows:
+    """One row of the valid pixels of what a user gave, shape (n_pixels,); ``name`` is what an error calls it."""
+    rows = PixelRows(values[None])
+    if values.dtype == bool:
+        return rows
+    (low,), (high,) = extremes(rows)
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise OptionError(
             f"{name} needs finite values on all valid pixels; exclude the others with valid"
         )
-    if not signed and (row < 0).any():
+    if not signed and low < 0:
         raise OptionError(f"{name} has negative values; a mask or a density has none")
-    return PixelRows(row[None])
+    return rows

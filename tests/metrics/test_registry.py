@@ -152,9 +152,53 @@ def test_what_is_no_metric_is_refused():
         register_metric(**facts, chance="none")(pairwise)
     assert METRICS["nss"] is nss
     assert not {"pairwise", "toy"} & set(METRICS)
-    wrong = dataclasses.replace(nss, name="wrong", pairwise=lambda maps, targets: np.zeros(3))
+    wrong = dataclasses.replace(
+        METRICS["auc"], name="wrong", pairwise=lambda maps, targets: np.zeros(3)
+    )
     with pytest.raises(OptionError, match=r"wrong returned .* \(3,\) .* should be \(1, 1\)"):
         wrong([1, 2], [0, 1])
+
+
+SHORT_WAYS = [name for name, metric in METRICS.items() if metric.of_pair]
+_UNIT = np.random.default_rng(8).random(400)
+MAPS = {
+    "ordinary": _UNIT,
+    "signed": _UNIT - 0.5,
+    "tied": np.round(_UNIT),
+    "large": _UNIT * 1e90,
+    "very large": _UNIT * 1e200,
+    "very small": _UNIT * 1e-200,
+    "far from 0": 1e9 + _UNIT,
+    "nearly constant": 1 + 1e-15 * _UNIT,
+    "constant": np.ones(400),
+    "zero": np.zeros(400),
+    "few levels of rounding": np.where(_UNIT < 0.5, 1.0, 1.0 + 2**-49),
+}
+TARGETS = {
+    "density": np.maximum(_UNIT[::-1] - 0.8, 0),
+    "mask": _UNIT[::-1] > 0.8,
+    "full mask": np.ones(400, bool),
+    "empty mask": np.zeros(400, bool),
+    "empty density": np.zeros(400),
+    "very small density": np.maximum(_UNIT[::-1] - 0.8, 0) * 1e-250,
+    "one pixel": np.arange(400) == 17,
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("map", MAPS)
+@pytest.mark.parametrize("name", SHORT_WAYS)
+def test_single_pairs_have_the_values_of_all_pairs(name, map, target):
+    metric, values, marks = METRICS[name], MAPS[map], TARGETS[target]
+    expected = metric.evaluate(values[None], marks[None])[0, 0]
+    assert metric(values, marks) == pytest.approx(expected, rel=1e-11, abs=1e-13, nan_ok=True)
+
+
+def test_single_pairs_are_short_for_ordinary_maps():
+    assert {"nss", "similarity", "negative_kl"} <= set(SHORT_WAYS)
+    for name in SHORT_WAYS:
+        for marks in (TARGETS["mask"], TARGETS["density"]):
+            assert np.isfinite(METRICS[name].of_pair(_UNIT, marks))
 
 
 @pytest.mark.parametrize("name", METRICS)
