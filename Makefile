@@ -5,11 +5,13 @@ PYTHON ?= python3
 VENV ?= .venv
 REPORT ?= attnxai-report
 PYTEST_FLAGS ?= -n auto
+# the version of torch in make newest: pip takes builds of several GB for later ones
+NEWEST_TORCH ?= 2.13.0
 
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: compare test lint docs slow bench page clean
+.PHONY: compare test lint docs slow bench oldest newest dist page clean
 
 compare: $(VENV)/.installed
 	$(BIN)/attnxai compare --model d8.pt --annotations expert.csv --output $(REPORT) --overwrite
@@ -36,6 +38,25 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/symmetry.py
 
+# The tests with the lowest versions that pyproject.toml allows, and with the newest that there are. What old versions
+# say about newer ones of Python and of their own requirements is no error there.
+OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning -W default::FutureWarning
+
+oldest:
+	$(PYTHON) -m venv --clear build/oldest
+	$(PYTHON) release/oldest.py > build/oldest.txt
+	build/oldest/bin/python -m pip install --quiet --disable-pip-version-check -c build/oldest.txt -e '.[test]'
+	OMP_NUM_THREADS=1 build/oldest/bin/python -m pytest $(OLD_WARNINGS) $(PYTEST_FLAGS)
+
+newest:
+	$(PYTHON) -m venv --clear build/newest
+	build/newest/bin/python -m pip install --quiet --disable-pip-version-check torch==$(NEWEST_TORCH) -e '.[test]'
+	OMP_NUM_THREADS=1 build/newest/bin/python -m pytest $(PYTEST_FLAGS)
+
+# sdist and wheel, installed and tried in an environment of their own
+dist:
+	$(PYTHON) release/distributions.py dist
+
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("attnxai needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else 0'
 	$(PYTHON) -m venv $(VENV)
@@ -57,4 +78,4 @@ page:
 	cd attnxai/annotations/page/source && npm ci --ignore-scripts && npm run build
 
 clean:
-	rm -rf $(VENV) $(REPORT) build docs/gallery docs/reference/generated .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(REPORT) build dist docs/gallery docs/reference/generated .mypy_cache .pytest_cache .ruff_cache

@@ -235,7 +235,12 @@ V = HERE.version
         (".zenodo.json", "statistical agreement", "agreement", "the title is"),
         ("release/recipe.yaml", "license: BSD-3-Clause", "license: MIT", "the licence is"),
         ("release/recipe.yaml", "torch >=2.4", "torch >=1", "'pytorch >=2.4' is missing from"),
-        ("pyproject.toml", '  "zarr>=3",\n', "", "'zarr >=3' is only in release/recipe.yaml"),
+        (
+            "pyproject.toml",
+            '  "zarr>=3.0.8",\n',
+            "",
+            "'zarr >=3.0.8' is only in release/recipe.yaml",
+        ),
         ("pyproject.toml", '">=3.11"', '">=3.12"', "the oldest Python is '3.12', but '3.11' in"),
         ("CITATION.cff", "2031-02-28", "2031-02-27", "RELEASE_DATE is 2031-02-28, but 2031-02-27"),
         ("docs/changelog.md", ", 2031-02-28", ", 2031-02-27", "has the date 2031-02-27, and"),

@@ -42,7 +42,8 @@ def zipped(**members: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
-            archive.writestr(name.replace("__", "/").replace("_", "."), content)
+            named = zipfile.ZipInfo(name.replace("__", "/").replace("_", "."))  # without the time
+            archive.writestr(named, content)
     return buffer.getvalue()
 
 
