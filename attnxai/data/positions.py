@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.data.sky import celestial_axes
+from attnxai.data.sky import celestial_axes, frame_key
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -90,7 +90,7 @@ def centres_of(grids: Sequence[PixelGrid]) -> NDArray[np.float64]:
         # the order of the axes of the image is that of the axes of the sky
         place = wcs.all_pix2world([grid.middle], 0)[0]
         found[number] = place[w.lng], place[w.lat]
-        key = (w.lngtyp, w.lattyp, w.radesys, str(w.equinox), str(w.mjdobs), w.dateobs)
+        key = frame_key(wcs)
         if key not in frames:
             frames[key] = wcs_to_celestial_frame(wcs), []
         frames[key][1].append(number)

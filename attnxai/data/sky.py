@@ -25,6 +25,12 @@ def celestial_axes(wcs: WCS) -> WCS:
     return wcs if wcs.naxis == 2 else wcs.celestial
 
 
+def frame_key(wcs: WCS) -> tuple[object, ...]:
+    """What the celestial frame of a coordinate system follows from; equal for equal frames."""
+    w = wcs.wcs
+    return w.lngtyp, w.lattyp, w.radesys, str(w.equinox), str(w.mjdobs), w.dateobs
+
+
 def sky_to_pixel(
     wcs: WCS, ra_deg: ArrayLike, dec_deg: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -33,15 +39,25 @@ def sky_to_pixel(
     Works for any celestial frame of the WCS. Positions that the projection cannot show are NaN, and all of them
     are where a distortion cannot be inverted at one.
     """
-    from astropy.coordinates import SkyCoord
+    wcs = celestial_axes(wcs)
+    ra, dec = np.broadcast_arrays(np.asarray(ra_deg, float), np.asarray(dec_deg, float))
+    rotation = _rotation_to_icrs(wcs)
+    if rotation is None:
+        from astropy.coordinates import SkyCoord
+        from astropy.wcs.utils import wcs_to_celestial_frame
 
-    places = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs")
+        frame = wcs_to_celestial_frame(wcs)
+        places = SkyCoord(ra, dec, unit="deg", frame="icrs").transform_to(frame).spherical
+        longitude, latitude = places.lon.deg, places.lat.deg
+    else:
+        longitude, latitude = _rotated(rotation.T, ra, dec)
+    world = (longitude, latitude) if wcs.wcs.lng == 0 else (latitude, longitude)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", ".*failed to converge", UserWarning)
         try:
-            x, y = celestial_axes(wcs).world_to_pixel(places)
+            x, y = wcs.world_to_pixel_values(*world)
         except UserWarning:
-            x = y = np.full(places.shape, np.nan)
+            x = y = np.full(ra.shape, np.nan)
     return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
 
 
@@ -49,11 +65,52 @@ def pixel_to_sky(
     wcs: WCS, x: ArrayLike, y: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """ICRS right ascension and declination in degrees of pixel coordinates."""
-    coordinates = celestial_axes(wcs).pixel_to_world(x, y).icrs
-    return (
-        np.asarray(coordinates.ra.deg, dtype=np.float64),
-        np.asarray(coordinates.dec.deg, dtype=np.float64),
+    wcs = celestial_axes(wcs)
+    rotation = _rotation_to_icrs(wcs)
+    if rotation is None:
+        places = wcs.pixel_to_world(x, y).icrs
+        return np.asarray(places.ra.deg, float), np.asarray(places.dec.deg, float)
+    world = wcs.pixel_to_world_values(x, y)
+    return _rotated(rotation, np.asarray(world[wcs.wcs.lng]), np.asarray(world[wcs.wcs.lat]))
+
+
+_ROTATIONS: dict[tuple[object, ...], NDArray[np.float64] | None] = {}
+_MOST_FRAMES = 1000
+
+
+def _rotation_to_icrs(wcs: WCS) -> NDArray[np.float64] | None:
+    """Matrix from unit vectors in the frame of a WCS to those in ICRS; None where the frames differ by more than a rotation.
+
+    It is made once for all images of a frame: coordinate objects of astropy take milliseconds for each image.
+    """
+    from astropy.coordinates import FK5, ICRS, CartesianRepresentation, Galactic
+    from astropy.wcs.utils import wcs_to_celestial_frame
+
+    key = frame_key(wcs)
+    if key not in _ROTATIONS:
+        if len(_ROTATIONS) >= _MOST_FRAMES:
+            _ROTATIONS.clear()
+        frame = wcs_to_celestial_frame(wcs)
+        rotation = None
+        if isinstance(frame, FK5 | Galactic | ICRS):
+            axes = frame.realize_frame(CartesianRepresentation(np.eye(3)))
+            rotation = np.asarray(axes.transform_to(ICRS()).cartesian.xyz.value)
+        _ROTATIONS[key] = rotation
+    return _ROTATIONS[key]
+
+
+def _rotated(
+    rotation: NDArray[np.float64], longitude: NDArray[np.float64], latitude: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Longitude from 0 to 360 and latitude, in degrees, after a rotation."""
+    if np.array_equal(rotation, np.eye(3)):
+        return np.where(longitude < 0, longitude + 360.0, longitude), latitude
+    lon, lat = np.radians(longitude), np.radians(latitude)
+    x, y, z = np.tensordot(
+        rotation, [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], 1
     )
+    lon = np.degrees(np.arctan2(y, x))
+    return np.where(lon < 0, lon + 360.0, lon), np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
 def offset_to_pixel(

@@ -35,6 +35,34 @@ def test_positions_are_icrs_whatever_the_frame_of_the_image() -> None:
     assert (float(ra), float(dec)) == pytest.approx((RA, DEC), abs=1e-9)
 
 
+def test_positions_are_those_of_astropy(wcs: Any) -> None:
+    x, y = np.random.default_rng(0).uniform(-20, 100, (2, 50))
+    places = wcs.pixel_to_world(x, y).icrs
+    found = np.transpose(pixel_to_sky(wcs, x, y))
+    np.testing.assert_allclose(found, np.transpose([places.ra.deg, places.dec.deg]), atol=1e-12)
+    expected = wcs.world_to_pixel(places)
+    np.testing.assert_allclose(sky_to_pixel(wcs, *found.T), expected, atol=1e-8)
+
+
+def test_frames_that_no_rotation_leads_to_are_left_to_astropy() -> None:
+    wcs = make_wcs(SHAPE, frame="fk5")
+    wcs.wcs.radesys = "FK4"
+    wcs.wcs.set()
+    test_positions_are_those_of_astropy(wcs)
+    wcs.wcs.radesys = "FK5"  # found again after another frame
+    wcs.wcs.set()
+    test_positions_are_those_of_astropy(wcs)
+
+
+def test_right_ascension_is_from_0_to_360() -> None:
+    for frame in ("icrs", "fk5", "galactic"):
+        wcs = make_wcs(SHAPE, frame=frame, centre=(0.0, 10.0))
+        ra, _ = pixel_to_sky(wcs, np.arange(81.0), 30.0)
+        assert ((ra >= 0) & (ra < 360)).all()
+    wcs = make_wcs(SHAPE, centre=(0.0, 10.0))
+    np.testing.assert_array_equal(sky_to_pixel(wcs, -0.001, 10), sky_to_pixel(wcs, 359.999, 10))
+
+
 def test_reference_pixel_counts_from_zero() -> None:
     x, y = sky_to_pixel(make_wcs(SHAPE), [RA], [DEC])
     np.testing.assert_allclose([x[0], y[0]], [40.0, 30.0], atol=1e-9)
