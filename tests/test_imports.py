@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,13 +129,17 @@ def test_modules_that_register_something_are_imported():
         )
 
 
+HEAVY = (
+    *("torch", "scipy", "matplotlib", "pandas", "astropy", "skimage", "sklearn", "captum", "e2cnn"),
+    *("zarr", "xarray", "dask", "distributed", "h5py", "numba", "PIL", "pyarrow", "openpyxl"),
+)
+
+
 @pytest.mark.parametrize(
     ("modules", "heavy"),
     [
-        (
-            "attnxai, attnxai.cli.main",
-            ("torch", "captum", "e2cnn", "matplotlib", "pandas", "astropy", "scipy"),
-        ),
+        ("attnxai", (*HEAVY, "numpy", "typer", "rich")),
+        ("attnxai.cli.main", HEAVY),
         (
             "attnxai.agreement.comparison, attnxai.report.document, attnxai.cli.networks",
             ("torch",),
@@ -155,6 +160,40 @@ def test_heavy_libraries_are_imported_when_needed(modules, heavy):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_no_help_imports_a_heavy_library():
+    code = (
+        "import sys, typer\n"
+        "from attnxai.cli.main import app\n"
+        "def show(command, words):\n"
+        "    app([*words, '--help'], standalone_mode=False)\n"
+        "    for name, one in getattr(command, 'commands', {}).items():\n"
+        "        show(one, [*words, name])\n"
+        "show(typer.main.get_command(app), [])\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.count("Usage: ") > 20
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def cpu_seconds(*arguments):
+    """CPU time of a new Python."""
+    before = os.times()
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True, timeout=120)
+    after = os.times()
+    return sum(after[2:4]) - sum(before[2:4])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no CPU time of ended processes")
+def test_help_takes_little_more_than_what_it_is_made_with():
+    made_with = "import typer, rich.console, rich.progress, rich.table, numpy"
+    turns = [(cpu_seconds("-m", "attnxai", "--help"), cpu_seconds("-c", made_with)) for _ in "123"]
+    help_seconds, least = (min(some) for some in zip(*turns, strict=True))
+    assert help_seconds < 2.5 * least
 
 
 def namespaces():

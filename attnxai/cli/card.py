@@ -11,7 +11,7 @@ from attnxai.cli.console import console, details, progress, stage
 from attnxai.cli.endings import command
 from attnxai.cli.help import INPUTS
 from attnxai.cli.options import flag, output_option
-from attnxai.data.mirabest import Confidence
+from attnxai.data.classes import Confidence
 
 
 @command(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from attnxai.data.wording import counted
 from attnxai.errors import AlignmentError, OptionError
-from attnxai.explanations.stack import Split
 
 if TYPE_CHECKING:
     from attnxai.data.images import SourceSet
@@ -130,6 +129,7 @@ def _splits(
 ) -> dict[str, str | Mapping[str, str]]:
     """The splits of every file."""
     from attnxai.explanations.files.splits import stated_splits
+    from attnxai.explanations.stack import Split
 
     found: list[str | Mapping[str, str]] = [stated_splits(one) for one in given]
     if len(found) not in (0, 1, len(files)):

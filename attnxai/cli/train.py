@@ -13,8 +13,6 @@ from attnxai.cli.endings import command, resumable
 from attnxai.cli.help import NETWORK, TRAINING
 from attnxai.cli.options import flag, option, output_option
 from attnxai.data.wording import counted
-from attnxai.statistics.exact import share_interval
-from attnxai.statistics.formats import format_share, shares_with_intervals
 
 if TYPE_CHECKING:
     from attnxai.cli.console import Steps
@@ -74,6 +72,8 @@ def train(
     from attnxai.models.checkpoints import save_model
     from attnxai.report.style import write_figure
     from attnxai.report.training import plot_history
+    from attnxai.statistics.exact import share_interval
+    from attnxai.statistics.formats import format_share, shares_with_intervals
     from attnxai.training.field import field_of
     from attnxai.training.history import write_history
     from attnxai.training.loop import train_model

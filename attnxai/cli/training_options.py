@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from attnxai.cli import options
 from attnxai.cli.help import IMAGES, MACHINE, NETWORK, TRAINING
 from attnxai.cli.options import flag, option
-from attnxai.data.mirabest import Confidence
+from attnxai.data.classes import Confidence
 from attnxai.errors import OptionError
 from attnxai.models.specification import (
     MOST_BINNING,

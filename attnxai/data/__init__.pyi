@@ -1,3 +1,4 @@
+from .classes import Confidence as Confidence
 from .frdeep import read_frdeep as read_frdeep
 from .grid import FilePixels as FilePixels
 from .grid import GridTransform as GridTransform
@@ -11,7 +12,6 @@ from .images import read_images as read_images
 from .labelled import LabelledData as LabelledData
 from .labelled import read_labelled_folder as read_labelled_folder
 from .labelled import read_training_images as read_training_images
-from .mirabest import Confidence as Confidence
 from .mirabest import read_mirabest as read_mirabest
 from .readers import READERS as READERS
 from .readers import ImageContent as ImageContent

@@ -1,7 +1,8 @@
-"""Names of morphological classes, however they are spelt."""
+"""Names of morphological classes, however they are spelt, and the confidence in them."""
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterable
 
@@ -9,6 +10,14 @@ _FANAROFF_RILEY = re.compile(r"^fr[\s_-]*(i{1,2}|[12])$", re.IGNORECASE)
 MORPHOLOGIES = ("FR I", "FR II", "hybrid")
 """Classes of the FR task and hybrids, as they are spelt here."""
 _NUMERALS = {"i": "FR I", "1": "FR I", "ii": "FR II", "2": "FR II"}
+
+
+class Confidence(enum.StrEnum):
+    """Which MiraBest sources, by the confidence of Miraghaei & Best (2017) in their class."""
+
+    ALL = "all"
+    CONFIDENT = "confident"
+    UNCERTAIN = "uncertain"
 
 
 def canonical_class(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Unpack
 
 from attnxai.data import frdeep, mirabest
 from attnxai.data.batches import BatchFiles, find_batches, is_batch
-from attnxai.data.classes import ordered_classes
+from attnxai.data.classes import Confidence, ordered_classes
 from attnxai.data.image_notes import collect_images
 from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.images import (
@@ -21,7 +21,7 @@ from attnxai.data.images import (
     source_id,
 )
 from attnxai.data.label_table import LABELS_NAME, check_classes, read_label_table
-from attnxai.data.mirabest import Confidence, read_mirabest
+from attnxai.data.mirabest import read_mirabest
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import first_of
 from attnxai.errors import AttnxaiWarning, DataSetError, OptionError

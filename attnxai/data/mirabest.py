@@ -5,7 +5,6 @@ The data set is published as Python pickles, which are read as :mod:`attnxai.dat
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import math
 import os
@@ -24,6 +23,7 @@ from attnxai.data.batches import (
     load_batch,
     source_of,
 )
+from attnxai.data.classes import Confidence
 from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows, read_csv
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage, SourceSet, source_id
@@ -53,14 +53,6 @@ _KEYWORDS = ("ctype", "crval", "crpix", "cdelt")
 _POSITION = re.compile(r"^\d{3}_(\d{1,3}\.\d{1,9})([+-]0?[0-8]\d\.\d{1,9})_")
 
 _AXIS_TYPE = re.compile(r"[A-Z0-9-]{1,8}")
-
-
-class Confidence(enum.StrEnum):
-    """Which MiraBest sources, by the confidence of Miraghaei & Best (2017) in their class."""
-
-    ALL = "all"
-    CONFIDENT = "confident"
-    UNCERTAIN = "uncertain"
 
 
 def find_mirabest(data_dir: str | Path | None = None) -> tuple[Path, Path | None]:

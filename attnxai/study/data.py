@@ -10,10 +10,10 @@ from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.readers import read_annotations
+from attnxai.data.classes import Confidence
 from attnxai.data.image_notes import collect_images
 from attnxai.data.images import SourceImage, SourceSet, read_image
 from attnxai.data.labelled import LabelledData, read_training_images
-from attnxai.data.mirabest import Confidence
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AnnotationError, OptionError
 from attnxai.study.measurement import MeasureOn

@@ -18,7 +18,7 @@ from attnxai.cli.training_options import (
     chosen_settings,
     chosen_spec,
 )
-from attnxai.data.mirabest import Confidence
+from attnxai.data.classes import Confidence
 from attnxai.errors import OptionError
 from attnxai.models.specification import (
     Aggregation,

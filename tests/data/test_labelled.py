@@ -11,6 +11,7 @@ from astropy.io import fits
 from PIL import Image
 
 from attnxai.data import frdeep, mirabest
+from attnxai.data.classes import Confidence
 from attnxai.data.frdeep import Release
 from attnxai.data.images import SourceImage, SourceSet, from_array
 from attnxai.data.labelled import (
@@ -19,7 +20,7 @@ from attnxai.data.labelled import (
     read_training_images,
     recognised_batches,
 )
-from attnxai.data.mirabest import Confidence, read_mirabest
+from attnxai.data.mirabest import read_mirabest
 from attnxai.errors import AssumptionWarning, AttnxaiWarning, DataSetError, ImageError, OptionError
 from tests.data.frdeep_files import write_archive, write_frdeep
 from tests.data.mirabest_files import write_batches

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import strategies as st
 
 from attnxai.data import download, mirabest
+from attnxai.data.classes import Confidence
 from attnxai.data.mirabest import (
     BATCHES,
     CODES,
     DATA_DIR_VARIABLE,
-    Confidence,
     find_mirabest,
     is_mirabest_source,
     read_mirabest,

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attnxai.data.classes import Confidence
 from attnxai.data.images import SourceSet, read_image
-from attnxai.data.mirabest import DATA_DIR_VARIABLE, Confidence, read_mirabest
+from attnxai.data.mirabest import DATA_DIR_VARIABLE, read_mirabest
 from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from attnxai.models.preprocessing import Preprocessing
 

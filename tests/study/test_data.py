@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from attnxai.annotations.sample import sample_folder
-from attnxai.data.mirabest import Confidence
+from attnxai.data.classes import Confidence
 from attnxai.errors import AnnotationError, OptionError
 from attnxai.study.data import NO_IMAGE, SEEN, TEST, AnnotationRequest, DataRequest
 from attnxai.study.measurement import MeasureOn
