@@ -231,10 +231,14 @@ class MapStack:
             )
         if names == self.sources:
             return self
-        index = [place[name] for name in names]
+        return self.take([place[name] for name in names])
+
+    def take(self, positions: Sequence[int]) -> MapStack:
+        """The maps at some positions of the first axis, in the order of the positions."""
+        index = list(positions)
         return dataclasses.replace(
             self,
-            sources=names,
+            sources=tuple(self.sources[i] for i in index),
             layers={name: maps[index] for name, maps in self.layers.items()},
             field=tuple(self.field[i] for i in index),
             brightness=self.brightness[index],

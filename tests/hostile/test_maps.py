@@ -108,7 +108,17 @@ def test_fits(valid: bytes, effort: int) -> None:
 
 
 @pytest.mark.parametrize("effort", EFFORTS)
-@pytest.mark.parametrize("member", ["zarr.json", "layers/gate1/zarr.json", "layers/gate1/c/1/0/0"])
+@pytest.mark.parametrize(
+    "member",
+    [
+        "zarr.json",
+        "gate1/zarr.json",
+        "gate1/c/0/0/0",
+        "source/zarr.json",
+        "source/c/0",
+        "scores/c/0/0",
+    ],
+)
 def test_groups(member: str, effort: int) -> None:
     group = written("maps.zarr")
     content = (group / member).read_bytes()
@@ -146,15 +156,22 @@ def test_a_bomb_in_an_archive_is_not_inflated(tmp_path: Path) -> None:
 
 def test_a_group_of_absurd_shape_is_refused(tmp_path: Path) -> None:
     group = written("maps.zarr")
-    file = group / "layers" / "gate1" / "zarr.json"
+    file = group / "gate1" / "zarr.json"
     metadata = json.loads(file.read_text(encoding="utf-8"))
     for shape, words in (
-        ([1 << 40, 8, 8], "more than its files can be trusted with"),
+        ([1 << 40, 8, 8], "it has another shape, or other chunks"),
         ([3, 1 << 60, 8], "its shape or that of its chunks is"),
-        ([30, 8, 8], "it should have 30 chunks and has 3"),
+        ([3, 1 << 20, 1 << 12], "bytes a chunk, more than its files can be trusted with"),
     ):
-        file.write_text(json.dumps(metadata | {"shape": shape}), encoding="utf-8")
+        chunk = {"name": "regular", "configuration": {"chunk_shape": [64, *shape[1:]]}}
+        claimed = metadata | {"shape": shape} | ({"chunk_grid": chunk} if shape[0] == 3 else {})
+        file.write_text(json.dumps(claimed), encoding="utf-8")
         refused(group, words)
+    file.write_text(json.dumps(metadata), encoding="utf-8")
+    attributes = json.loads((group / "zarr.json").read_text(encoding="utf-8"))
+    attributes["attributes"]["attnxai"]["n_sources"] = 1 << 40
+    (group / "zarr.json").write_text(json.dumps(attributes), encoding="utf-8")
+    refused(group, "it should be an array of 1099511627776 texts")
     shutil.rmtree(group.parent)
 
 
@@ -172,14 +189,13 @@ def test_a_bomb_in_a_chunk_is_not_inflated(codec: str) -> None:
         compressors=ZstdCodec() if codec == "zstd" else GzipCodec(level=9),
     )
     bomb[:] = 1
-    metadata = json.loads((group / "layers/gate1/zarr.json").read_text(encoding="utf-8"))
+    metadata = json.loads((group / "gate1/zarr.json").read_text(encoding="utf-8"))
     metadata["codecs"] = json.loads((group.parent / "bomb/zarr.json").read_text(encoding="utf-8"))[
         "codecs"
     ]
     metadata["codecs"][0] = {"name": "bytes", "configuration": {"endian": "little"}}
-    (group / "layers/gate1/zarr.json").write_text(json.dumps(metadata), encoding="utf-8")
-    for i in range(3):
-        shutil.copy(group.parent / "bomb/c/0", group / f"layers/gate1/c/{i}/0/0")
+    (group / "gate1/zarr.json").write_text(json.dumps(metadata), encoding="utf-8")
+    shutil.copy(group.parent / "bomb/c/0", group / "gate1/c/0/0/0")
     refused(group, "its chunk 0 has another size than the array claims")
     shutil.rmtree(group.parent)
 

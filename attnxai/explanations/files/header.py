@@ -177,7 +177,7 @@ def checked_header(values: Any, where: str) -> Header:
     """
     try:
         header = Header(**checked_fields(Header, values, f"the header of {where}", all_needed=True))
-        _check_facts(header.provenance, f"the provenance of {where}")
+        check_facts(header.provenance, f"the provenance of {where}")
     except SpecificationError as error:
         raise MapFileError(f"{where} cannot be used: {error}") from error
     if header.format != FORMAT or header.format_version != FORMAT_VERSION:
@@ -193,7 +193,8 @@ def checked_header(values: Any, where: str) -> Header:
     return header
 
 
-def _check_facts(provenance: Mapping[str, Any], what: str) -> None:
+def check_facts(provenance: Mapping[str, Any], what: str) -> None:
+    """Refuse a provenance whose entries, as reports print them, are of another type."""
     known = _Facts(**_known(_Facts, provenance, what))
     if known.code:
         _known(_Origin, known.code, f"the code in {what}")

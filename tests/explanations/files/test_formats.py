@@ -162,19 +162,6 @@ def test_npz_opens_without_attnxai(tmp_path: Path) -> None:
         assert json.loads(file["header.json"])["sources"] == list(written.sources)
 
 
-def test_zarr_opens_without_attnxai_one_chunk_a_source(tmp_path: Path) -> None:
-    import zarr
-
-    written = stack()
-    written.write(tmp_path / "maps.zarr")
-    group = zarr.open_group(str(tmp_path / "maps.zarr"), mode="r")
-    array = group["layers/gate1"]
-    assert isinstance(array, zarr.Array)
-    assert array.chunks == (1, 8, 8)
-    np.testing.assert_array_equal(np.asarray(array[2]), written.layers["gate1"][2])
-    assert json.loads(json.dumps(group.attrs.asdict()))["attnxai"]["model_name"] == "d4.pt"
-
-
 def test_the_names_at_the_top(tmp_path: Path) -> None:
     stack().write(tmp_path / "maps.npz")
     assert attnxai.read_maps(tmp_path / "maps.npz").sources == stack().sources
