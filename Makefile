@@ -34,6 +34,8 @@ slow: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/agreement.py
+	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/starting.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/symmetry.py

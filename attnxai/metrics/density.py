@@ -69,7 +69,7 @@ def _marks_of(target: NDArray[Any]) -> tuple[NDArray[np.intp], Any]:
     return pixels, weights / (total if ordinary else math.nan)
 
 
-def _share_of_pixel(map: NDArray[np.float64]) -> float:
+def share_of_pixel(map: NDArray[np.float64]) -> float:
     """One over the sum of a map (n_pixels,); NaN where the map may be constant, or is negative somewhere."""
     low, high, total = map.min(), map.max(), map.sum()
     ordinary = low >= 0 and high > _VARYING * low and _SMALL < total < 1 / _SMALL
@@ -77,15 +77,15 @@ def _share_of_pixel(map: NDArray[np.float64]) -> float:
 
 
 def _nss_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
-    mean = map.mean()
     with np.errstate(invalid="ignore", over="ignore"):
+        mean = map.sum() / map.size
         above = map - mean
         deviation = math.sqrt(above @ above / map.size)
     if not (_SMALL < deviation < 1 / _SMALL and deviation > _RELATIVE * abs(mean)):
         return math.nan
     if target.dtype == bool:
         marked = above[target.nonzero()[0]]
-        return float(marked.mean() / deviation) if marked.size else math.nan
+        return float(marked.sum() / marked.size / deviation) if marked.size else math.nan
     total = target.sum()
     ordinary = _SMALL < total < 1 / _SMALL and target.min() >= 0
     return float(above @ target / total / deviation) if ordinary else math.nan
@@ -142,7 +142,7 @@ def _similarity_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float
     pixels, own = _marks_of(target)
     if not pixels.size:
         return math.nan
-    return float(np.minimum(map[pixels] * _share_of_pixel(map), own).sum())
+    return float(np.minimum(map[pixels] * share_of_pixel(map), own).sum())
 
 
 def similarity_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
@@ -233,7 +233,7 @@ def _factors(map: PixelRows, target: PixelRows) -> tuple[NDArray[np.float64], ND
 
 def _negative_kl_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
     pixels, own = _marks_of(target)
-    mixed = map[pixels] * ((1 - UNIFORM_SHARE) * _share_of_pixel(map)) + UNIFORM_SHARE / map.size
+    mixed = map[pixels] * ((1 - UNIFORM_SHARE) * share_of_pixel(map)) + UNIFORM_SHARE / map.size
     with np.errstate(divide="ignore", invalid="ignore"):  # a share that is too small for a number
         bits = own * (np.log2(mixed) - np.log2(own))
     return float(bits.sum()) if pixels.size else math.nan

@@ -211,15 +211,19 @@ class Metric:
         if not is_stack:
             maps, targets, use, rest = maps[None], targets[None], use[None], rest[None]
         values = np.empty(len(maps))
-        for i, arrays in enumerate(zip(maps, targets, rest, strict=True)):
-            map_row, own, other = (array.ravel() for array in arrays)
+        for i, (map_row, own) in enumerate(zip(maps, targets, strict=True)):
+            arrays = [map_row.ravel(), own.ravel()]
+            if others is not None:
+                arrays.append(rest[i].ravel())
             if valid is not None:
                 pixels = use[i].ravel().nonzero()[0]
-                map_row, own, other = map_row[pixels], own[pixels], other[pixels]
-            values[i] = self._of_pair(map_row, own, None if others is None else other, options)
+                arrays = [array[pixels] for array in arrays]
+            values[i] = self._of_pair(*arrays, options=options)
         return values if is_stack else float(values[0])
 
-    def _of_pair(self, map: Array, target: Array, other: Array | None, options: Any) -> float:
+    def _of_pair(
+        self, map: Array, target: Array, other: Array | None = None, *, options: Any
+    ) -> float:
         if self.of_pair and not options and map.size:
             value = self.of_pair(map, target)
             if not math.isnan(value):

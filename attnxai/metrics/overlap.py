@@ -11,12 +11,13 @@ expectation over breaking ties at random.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai.errors import OptionError
-from attnxai.metrics.density import shares
+from attnxai.metrics.density import share_of_pixel, shares
 from attnxai.metrics.metric import register_metric
 from attnxai.metrics.pixels import PixelRows, marked, marked_pixels, n_marked, totals
 from attnxai.metrics.ranking import ordering
@@ -34,6 +35,13 @@ def share_marked(targets: PixelRows) -> NDArray[np.float64]:
     return np.asarray(n_marked(targets) / max(targets.n_pixels, 1))
 
 
+def _mass_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
+    is_mask = target.dtype == bool
+    pixels = (target if is_mask else target > 0).nonzero()[0]
+    ordinary = 0 < pixels.size < map.size and (is_mask or target.min() >= 0)
+    return float(map[pixels].sum() * share_of_pixel(map)) if ordinary else math.nan
+
+
 _OF_REGIONS: dict[str, Any] = {"target": TargetKind.MASK, "bounds": (0.0, 1.0)}
 _OF_SHARES = _OF_REGIONS | {"chance_of": share_marked, "chance_formula": "k / n"}
 
@@ -46,6 +54,7 @@ _OF_SHARES = _OF_REGIONS | {"chance_of": share_marked, "chance_formula": "k / n"
     signed_maps=False,
     shows_avoidance=True,
     factors=lambda map, target: (shares(map), marked(target)),
+    of_pair=_mass_of_pair,
 )
 def relevance_mass_accuracy(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Share of a map's sum that lies on marked pixels; signed maps have none.
