@@ -42,8 +42,7 @@ def zipped(**members: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
-            named = zipfile.ZipInfo(name.replace("__", "/").replace("_", "."))  # without the time
-            archive.writestr(named, content)
+            archive.writestr(name.replace("__", "/").replace("_", "."), content)
     return buffer.getvalue()
 
 
