@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from attnxai.errors import InUseError
+from attnxai.errors import InUseError, OutputError
 
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -67,9 +67,14 @@ def _acquired(path: Path, output: Path) -> int:
                     f"it, stop it, or choose another output{ended}"
                 )
             if _is_at(handle, path):
-                os.ftruncate(handle, 0)
-                os.lseek(handle, 0, os.SEEK_SET)
-                os.write(handle, f"{socket.gethostname()} {os.getpid()}\n".encode())
+                try:
+                    os.ftruncate(handle, 0)
+                    os.lseek(handle, 0, os.SEEK_SET)
+                    os.write(handle, f"{socket.gethostname()} {os.getpid()}\n".encode())
+                except OSError as error:  # a full disk, say
+                    path.unlink()
+                    reason = error.strerror or error
+                    raise OutputError(f"{path} cannot be written: {reason}") from error
                 return handle
         except BaseException:
             os.close(handle)

@@ -82,7 +82,7 @@ class OutputFolder:
         if foreign:
             earlier = set()
             self._set_aside(foreign[0])
-        write_manifest(self._path, self._what, {*names, *earlier})
+        write_manifest(self._path, self._what, {*names, *earlier}, unfinished=True)
         for name in earlier:
             if name not in {*names, MANIFEST_NAME} or name.endswith(".html"):
                 _remove(self._path, name)
@@ -94,7 +94,8 @@ class OutputFolder:
 
     def _earlier_files(self) -> set[str]:
         """Files that may be replaced; none where a manifest has appeared since the folder was locked."""
-        manifest = read_manifest(self._path) if self._overwrite else None
+        replaced = self._overwrite or is_unfinished(self._path)
+        manifest = read_manifest(self._path) if replaced else None
         if manifest is None or manifest[0] != self._what:
             return set()
         return {*manifest[1], MANIFEST_NAME}
@@ -175,7 +176,7 @@ def _refuse_others(
     if manifest is None or manifest[0] != what:
         holds = "other files than" if manifest is None else f"{_a(manifest[0])}, not"
         raise OptionError(f"{option} {folder} holds {holds} {_a(what)}; name another folder")
-    if not overwrite:
+    if not overwrite and not is_unfinished(folder):
         raise OptionError(
             f"{option} {folder} holds {_a(what)} already; name another folder or {to_replace(option)}"
         )
@@ -223,7 +224,17 @@ def read_manifest(folder: Path) -> tuple[str, set[str]] | None:
     return None if outside else (what, files)
 
 
-def write_manifest(folder: Path, what: str, files: Any) -> None:
-    """Write which files a run has written."""
+def is_unfinished(folder: Path) -> bool:
+    """Whether a run was killed while its files took their places, so that the same command may replace them."""
+    try:
+        return read_json(folder / MANIFEST_NAME)["unfinished"] is True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def write_manifest(folder: Path, what: str, files: Any, *, unfinished: bool = False) -> None:
+    """Write which files a run has written, or is about to."""
     content = {"format": FORMAT, "what": what, "files": sorted({*files} - {MANIFEST_NAME})}
+    if unfinished:
+        content["unfinished"] = True
     write_file(folder / MANIFEST_NAME, json.dumps(content, indent=1) + "\n")

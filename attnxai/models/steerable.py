@@ -56,7 +56,7 @@ class SharedBases:
 
     def of_layer(self, layer: str, *, lifting: bool) -> FilterBasis:
         """The basis of one layer; one that was given for it has to fit the group and the kernel."""
-        if torch.get_default_device().type == "meta":  # a network whose shapes alone matter
+        if torch.empty(0).device.type == "meta":  # a network whose shapes alone matter
             size, k = self.group.size, self.kernel_size
             # there are |G| filters between regular fields for each one that lifts
             size_in = 1 if lifting else size

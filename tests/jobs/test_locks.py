@@ -9,9 +9,10 @@ import threading
 
 import pytest
 
-from attnxai.errors import InUseError
+from attnxai.errors import InUseError, OutputError
 from attnxai.jobs import locks
 from attnxai.jobs.locks import locked
+from tests.jobs.limits import largest_file
 
 HOLD = """
 import sys, time
@@ -50,6 +51,16 @@ def test_a_second_holder_is_refused_with_the_name_of_the_first(tmp_path, file_sy
 def test_an_error_frees_it(tmp_path, file_system) -> None:
     with pytest.raises(ZeroDivisionError), locked(tmp_path / "lock", output=tmp_path):
         _ = 1 / 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_names_it_and_leaves_nothing(tmp_path, file_system) -> None:
+    with (
+        largest_file(0),
+        pytest.raises(OutputError, match=r"lock cannot be written: File too large"),
+        locked(tmp_path / "lock", output=tmp_path),
+    ):
+        pass
     assert not list(tmp_path.iterdir())
 
 

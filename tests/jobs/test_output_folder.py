@@ -347,6 +347,34 @@ def test_what_a_killed_run_left_is_gone_after_the_next(here, start, output) -> N
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
+KILLED_WITHIN = """
+import os, shutil, signal, sys
+from tests.jobs.test_output_folder import REPORT, write
+
+move = shutil.move
+
+def move_and_die(source, target):
+    move(source, target)
+    if target.name == sys.argv[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+shutil.move = move_and_die
+write("out", {**REPORT, "old.txt": "old"})
+"""
+
+
+@pytest.mark.parametrize("last", ["one.png", "table.csv", "index.html"])
+def test_a_run_killed_while_its_files_take_their_places_is_replaced(here, start, last) -> None:
+    process = start("-c", KILLED_WITHIN, last, cwd=here)
+    assert process.wait() == -signal.SIGKILL
+    assert (here / "out" / "index.html").exists() == (last == "index.html")
+    (here / "out" / "notes.txt").write_text("mine")
+    assert write("out") == Path("out")
+    assert content(here / "out") == {**REPORT, "notes.txt": "mine"}
+    with pytest.raises(OptionError, match="out holds a report already"):
+        write("out")
+
+
 def test_a_folder_of_work_keeps_what_is_done(here) -> None:
     """A failure takes away only folders that are empty."""
 

@@ -1,0 +1,244 @@
+"""Disks that are full or read-only, two runs into one folder, and kills at random moments.
+
+A command ends in one sentence or with whole results; run again, it ends with those of a run that nothing has disturbed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from attnxai.models.torch_files import read_checkpoint_file
+from tests.data.mirabest_files import write_batches, write_wcs_table
+from tests.processes import wait_for
+from tests.study.conftest import write_marks
+
+MARKED = [f"{one}_0.1000_0050.00" for one in ("100_150.000+30.000", "102_150.300+30.300")]
+TRAINING = ["--data-dir", "data", "--batch-size", "4", "--threads", "1", "--size", "32"]
+FEW_DRAWS = ["--n-permutations", "200", "--n-bootstrap", "200", "--figures", "png"]
+COMMANDS = {
+    "plan": ["plan", "--agreement", "0.3", "--output", "out"],
+    "compare": [
+        *("compare", "--model", "d8.pt", "--annotations", "expert.csv", "--threads", "1"),
+        *(*FEW_DRAWS, "--output", "out"),
+    ],
+    "train": ["train", "--group", "C1", *TRAINING, "--epochs", "3", "--output", "m.pt"],
+    "study": [
+        *("study", "--group", "C1,C2", "--n-seeds", "2", *TRAINING, "--epochs", "2"),
+        *("--precision", "float32", "--n-angles", "1", "--reference-loss", "50", "--workers", "2"),
+        *("--hold-out", "marks.csv", "--annotations", "marks.csv", "--output", "out"),
+    ],
+    "validate": [
+        *("validate", "--quick", "--n-experiments", "20", "--null", "pooled", "--workers", "2"),
+        *("--output", "out"),
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of its own, which :func:`sized` gives another size, or makes read-only."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder],
+            check=False,
+            capture_output=True,
+        )
+    except OSError:
+        pytest.skip("there is no program mount")
+    if done.returncode:
+        pytest.skip("this user may not mount disks")
+    yield folder
+    sized(folder, "rw")
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def sized(folder, option):
+    subprocess.run(["mount", "-o", f"remount,{option}", folder], check=True)
+
+
+def filled(folder):
+    """Write data until no byte is free."""
+    with contextlib.suppress(OSError), open(folder / "data.bin", "wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+
+
+def with_images(folder):
+    """Write a tiny MiraBest, two of whose sources are marked."""
+    names = write_batches(folder / "data" / "batches")
+    write_wcs_table(folder / "data" / "mirabest_wcs.csv", names)
+    write_marks(folder / "marks.csv", MARKED)
+
+
+def files_of(folder):
+    """Files of a folder with what they hold, apart from the images."""
+    paths = (one.relative_to(folder) for one in folder.rglob("*") if one.is_file())
+    given = {"data", "data.bin", "marks.csv"}
+    return {one.as_posix(): folder / one for one in paths if one.parts[0] not in given}
+
+
+def run(start, name, folder):
+    """Run a command to its end; its exit code, and its process."""
+    process = start("-m", "attnxai", *COMMANDS[name], cwd=folder)
+    code = process.wait()
+    assert "Traceback" not in process.stderr
+    return code, process
+
+
+def refusal(start, name, folder):
+    """What a command says that ends because it cannot do its work, in one line."""
+    code, process = run(start, name, folder)
+    assert code == 2
+    assert process.stderr.count("Error: ") == 1
+    return " ".join(process.stderr.split())
+
+
+# --- disks -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("free", ["0", "8k", "40k"])
+def test_a_full_disk_is_named_and_nothing_is_left(disk, start, free) -> None:
+    if free == "0":
+        filled(disk)
+    else:
+        sized(disk, f"size={free}")
+    said = refusal(start, "plan", disk)
+    assert said.startswith("Error: out")
+    assert said.endswith("cannot be written: No space left on device")
+    assert not files_of(disk)
+    assert not (disk / "out").exists()
+
+
+@pytest.mark.parametrize("free", [0, 120_000])
+def test_a_training_on_a_full_disk_goes_on_when_there_is_space(disk, start, free) -> None:
+    with_images(disk)
+    filled(disk)
+    os.truncate(disk / "data.bin", (disk / "data.bin").stat().st_size - free)
+    said = refusal(start, "train", disk)
+    assert "cannot be written: No space left on device" in said
+    assert set(files_of(disk)) <= {"m.progress.pt", "m.history.csv"}
+    sized(disk, "size=20m")
+    assert run(start, "train", disk)[0] == 0
+    assert {"m.pt", "m.history.csv", "m.curves.png"} <= set(files_of(disk))
+
+
+@pytest.mark.parametrize("name", ["plan", "train", "compare"])
+def test_a_read_only_disk_is_refused_before_anything_is_computed(disk, start, name) -> None:
+    with_images(disk)
+    sized(disk, "ro")
+    said = refusal(start, name, disk)
+    output = COMMANDS[name][-1]
+    assert said.endswith(
+        f"--output {output} cannot be written: {disk} is not a folder that can be written to"
+    )
+    assert not files_of(disk)
+
+
+# --- two runs, and kills ---------------------------------------------------------------------------
+
+
+def without_times(name, path):
+    """What a file holds, without the seconds that something took."""
+    if name.endswith(".pt"):
+        return plain(read_checkpoint_file(path)[0])
+    if name.endswith(".json"):
+        return plain(json.loads(path.read_text(encoding="utf-8")))
+    if name.endswith(".csv"):
+        with open(path, encoding="utf-8", newline="") as file:
+            return [plain(row) for row in csv.DictReader(file)]
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def plain(content):
+    """Content as JSON has it, tensors by their bytes, without members named for seconds."""
+    if isinstance(content, dict):
+        return {
+            str(key): plain(value) for key, value in content.items() if "seconds" not in str(key)
+        }
+    if isinstance(content, list | tuple):
+        return [plain(value) for value in content]
+    if isinstance(content, torch.Tensor):
+        values = content.contiguous().numpy()
+        return [str(values.dtype), list(values.shape), hashlib.sha256(values.tobytes()).hexdigest()]
+    return content
+
+
+# of the study, which measures how long training takes: what holds or shows these times, and records of progress
+TIMED = ("logs/", "measurements.jsonl", "index.html", "study.md", "study.csv", "figures/metrics.")
+
+
+def compared(folder):
+    """What a folder of results holds, file by file."""
+    return {
+        name: without_times(name, path)
+        for name, path in sorted(files_of(folder).items())
+        if not any(word in name for word in TIMED) or not (folder / "out" / "models").exists()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "n_kills"), [("compare", 4), ("train", 5), ("validate", 4), ("study", 4)]
+)
+def test_kills_at_random_moments_leave_the_bytes_of_an_undisturbed_run(
+    tmp_path, start, name, n_kills
+) -> None:
+    """The seed of the moments is fixed; half of the kills hit the command alone and half its workers as well."""
+    moments = np.random.default_rng(14)
+    folders = [tmp_path / one / "place" for one in ("whole", "killed")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        with_images(folder)
+    begun = time.monotonic()
+    assert run(start, name, folders[0])[0] == 0
+    whole_s = time.monotonic() - begun
+    n_killed = 0
+    for attempt in range(n_kills):
+        process = start("-m", "attnxai", *COMMANDS[name], cwd=folders[1])
+        # not while it starts, which is a third of the shortest command
+        until = time.monotonic() + whole_s * moments.uniform(0.25, 0.9)
+        wait_for(lambda until=until: time.monotonic() > until, "the moment")
+        if attempt % 2:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        code = process.end(signal.SIGKILL)
+        assert "Traceback" not in process.stderr
+        if code != -signal.SIGKILL:
+            break
+        n_killed += 1
+    else:
+        code, process = run(start, name, folders[1])
+    # one that was killed when all was written, or that had less left to do than to be killed
+    assert code == 0 or "already" in process.stderr
+    assert n_killed, "the command was faster than the kills"
+    whole, killed = map(compared, folders)
+    assert list(killed) == list(whole)
+    assert [one for one, content in whole.items() if killed[one] != content] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["compare", "study", "train", "validate"])
+def test_a_second_run_into_the_same_place_is_refused_and_the_first_ends_whole(
+    tmp_path, start, name
+) -> None:
+    with_images(tmp_path)
+    first = start("-m", "attnxai", *COMMANDS[name], cwd=tmp_path)
+    first.wait_for(lambda: list(tmp_path.rglob(".*lock")), "its lock")
+    said = refusal(start, name, tmp_path)
+    assert f"another run is writing to {COMMANDS[name][-1]}" in said
+    assert f"process {first.pid} on " in said
+    assert first.wait() == 0
+    assert not [one for one in files_of(tmp_path) if one.split("/")[-1].startswith(".")]
