@@ -234,7 +234,8 @@ def is_unfinished(folder: Path) -> bool:
 
 def write_manifest(folder: Path, what: str, files: Any, *, unfinished: bool = False) -> None:
     """Write which files a run has written, or is about to."""
-    content = {"format": FORMAT, "what": what, "files": sorted({*files} - {MANIFEST_NAME})}
+    content: dict[str, Any] = {"format": FORMAT, "what": what}
+    content["files"] = sorted({*files} - {MANIFEST_NAME})
     if unfinished:
         content["unfinished"] = True
     write_file(folder / MANIFEST_NAME, json.dumps(content, indent=1) + "\n")
