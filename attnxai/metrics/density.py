@@ -71,8 +71,8 @@ def _marks_of(target: NDArray[Any]) -> tuple[NDArray[np.intp], Any]:
 
 def share_of_pixel(map: NDArray[np.float64]) -> float:
     """One over the sum of a map (n_pixels,); NaN where the map may be constant, or is negative somewhere."""
-    low, high, total = map.min(), map.max(), map.sum()
-    ordinary = low >= 0 and high > _VARYING * low and _SMALL < total < 1 / _SMALL
+    low, total = map.min(), map.sum()
+    ordinary = low >= 0 and total > _VARYING * low * map.size and _SMALL < total < 1 / _SMALL
     return float(1 / total) if ordinary else math.nan
 
 

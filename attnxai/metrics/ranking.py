@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FEW = 1024  # values that are sorted at once
-_MOST = 0.8  # share of pixels above which none are left out of products
 _SWAPS = 4  # times that neighbours are swapped before all are sorted again
 
 
@@ -123,8 +122,10 @@ def centred_ranks(rows: PixelRows) -> NDArray[np.float64]:
 
 @derived
 def _squared_lengths(rows: PixelRows) -> NDArray[np.float64]:
-    ranks = centred_ranks(rows)
-    return np.asarray(np.einsum("ij,ij->i", ranks, ranks))
+    """Sums of the squares of centred ranks; each pixel of a tie of t takes (t^2 - 1) / 12 off those without ties."""
+    n, tied = float(rows.n_pixels), ordering(rows).tied
+    squares = np.einsum("ij,ij->i", tied, tied, dtype=np.float64, casting="safe")
+    return np.asarray((n**3 - squares) / 12)
 
 
 def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -135,37 +136,47 @@ def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class _Factors(NamedTuple):
-    """Rows of targets, less their lowest value, on the pixels where this is not 0 for all of them."""
+    """Rows of targets on the pixels that some target marks, less a constant, which is their value on all others."""
 
-    pixels: NDArray[np.intp] | slice
+    pixels: NDArray[np.intp]
     rows: NDArray[np.float64]
 
 
-def _factors_of(targets: PixelRows, rows: NDArray[np.float64]) -> _Factors:
-    pixels = np.flatnonzero((targets.values > extremes(targets)[0][:, None]).any(axis=0))
-    if pixels.size > _MOST * targets.n_pixels:
-        return _Factors(slice(None), rows)
-    return _Factors(pixels, rows.take(pixels, axis=1) - rows.min(axis=1, keepdims=True))
+def _marked_pixels(targets: PixelRows) -> NDArray[np.intp]:
+    """Pixels on which some row is above its lowest value."""
+    return np.flatnonzero((targets.values > extremes(targets)[0][:, None]).any(axis=0))
+
+
+def _ranks_on(rows: PixelRows, pixels: NDArray[np.intp]) -> NDArray[np.float64]:
+    if pixels.size == rows.n_pixels:
+        return centred_ranks(rows)
+    found = ordering(rows)
+    ranks = 0.5 * found.tied.take(pixels, axis=1)
+    ranks += found.below.take(pixels, axis=1)
+    ranks -= 0.5 * rows.n_pixels
+    return np.asarray(ranks)
 
 
 @derived
 def _rank_factors(targets: PixelRows) -> _Factors:
-    return _factors_of(targets, centred_ranks(targets))
+    pixels, found = _marked_pixels(targets), ordering(targets)
+    n_lowest = np.take_along_axis(found.tied, found.order[:, :1], axis=1)
+    lowest = 0.5 * (n_lowest - targets.n_pixels)
+    return _Factors(pixels, _ranks_on(targets, pixels) - lowest)
 
 
 @derived
 def _mask_factors(targets: PixelRows) -> _Factors:
-    return _factors_of(targets, marked(targets))
+    pixels = _marked_pixels(targets)
+    return _Factors(pixels, marked(targets).take(pixels, axis=1))
 
 
 def _products(maps: PixelRows, targets: _Factors) -> NDArray[np.float64]:
-    """Sums over pixels of the ranks of every map times rows of every target; shape (n, m).
+    """Sums over pixels of the centred ranks of every map times rows of every target; shape (n, m).
 
     The ranks sum to 0, so a constant in the rows of targets changes nothing. All sums are exact.
     """
-    ranks, pixels = centred_ranks(maps), targets.pixels
-    some = ranks[:, pixels] if isinstance(pixels, slice) else ranks.take(pixels, axis=1)
-    return np.asarray(some @ targets.rows.T)
+    return np.asarray(_ranks_on(maps, targets.pixels) @ targets.rows.T)
 
 
 def _unit_ranks(rows: PixelRows) -> NDArray[np.float64]:
