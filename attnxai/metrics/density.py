@@ -69,11 +69,11 @@ def _marks_of(target: NDArray[Any]) -> tuple[NDArray[np.intp], Any]:
     return pixels, weights / (total if ordinary else math.nan)
 
 
-def share_of_pixel(map: NDArray[np.float64]) -> float:
-    """One over the sum of a map (n_pixels,); NaN where the map may be constant, or is negative somewhere."""
+def sum_of_varying(map: NDArray[np.float64]) -> float:
+    """Sum of a map (n_pixels,); NaN where the map may be constant, or is negative somewhere."""
     low, total = map.min(), map.sum()
     ordinary = low >= 0 and total > _VARYING * low * map.size and _SMALL < total < 1 / _SMALL
-    return float(1 / total) if ordinary else math.nan
+    return float(total) if ordinary else math.nan
 
 
 def _nss_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
@@ -142,7 +142,7 @@ def _similarity_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float
     pixels, own = _marks_of(target)
     if not pixels.size:
         return math.nan
-    return float(np.minimum(map[pixels] * share_of_pixel(map), own).sum())
+    return float(np.minimum(map[pixels] / sum_of_varying(map), own).sum())
 
 
 def similarity_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
@@ -233,7 +233,7 @@ def _factors(map: PixelRows, target: PixelRows) -> tuple[NDArray[np.float64], ND
 
 def _negative_kl_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
     pixels, own = _marks_of(target)
-    mixed = map[pixels] * ((1 - UNIFORM_SHARE) * share_of_pixel(map)) + UNIFORM_SHARE / map.size
+    mixed = map[pixels] * ((1 - UNIFORM_SHARE) / sum_of_varying(map)) + UNIFORM_SHARE / map.size
     with np.errstate(divide="ignore", invalid="ignore"):  # a share that is too small for a number
         bits = own * (np.log2(mixed) - np.log2(own))
     return float(bits.sum()) if pixels.size else math.nan
