@@ -93,5 +93,9 @@ class AssumptionWarning(AttnxaiWarning):
     """Something that was not stated had to be assumed; the text says what and how to state it."""
 
 
+class DeviceWarning(AttnxaiWarning):
+    """A device could not be used, so that another one was; the text says which. ``--quiet`` does not hide it."""
+
+
 class ApproximationWarning(AttnxaiWarning):
     """A numerical approximation missed its tolerance; the text says by how much and what to do."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +28,7 @@ from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.explanations.inputs import model_provenance
+from attnxai.models.device_memory import in_memory
 from attnxai.models.model import AttentionModel
 
 if TYPE_CHECKING:
@@ -273,9 +275,12 @@ def run_audits(
         step = None if on_step is None else _named(on_step, audit.title)
         if step is not None:
             step(0, 1)  # the time of an audit of one step counts from here
-        generator = np.random.default_rng(rng)
         options = {"min_island_pixels": min_island_pixels} if audit.name == FIRST else {}
-        results[audit.name] = audit.function(model, images, rng=generator, on_step=step, **options)
+        run = functools.partial(audit.function, model, images, on_step=step, **options)
+        results[audit.name] = in_memory(
+            model.network,
+            lambda run=run: run(rng=np.random.default_rng(rng)),  # type: ignore[misc]
+        )
     return ModelAudit(
         model={"name": model.name, **model_provenance(model)},
         n_images=len(images),

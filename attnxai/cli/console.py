@@ -24,7 +24,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from attnxai.data.wording import printable
-from attnxai.errors import AssumptionWarning, AttnxaiWarning, LeftOutWarning
+from attnxai.errors import AssumptionWarning, AttnxaiWarning, DeviceWarning, LeftOutWarning
 
 
 class SafeConsole(Console):
@@ -120,7 +120,7 @@ def noted_warnings() -> Iterator[None]:
             if str(message) not in shown:
                 shown.add(str(message))
                 quiet = stderr.quiet
-                stderr.quiet = quiet and not isinstance(message, LeftOutWarning)
+                stderr.quiet = quiet and not isinstance(message, LeftOutWarning | DeviceWarning)
                 stderr.print(Text("Note: ", style="yellow"), end="")
                 stderr.print(verbosity.with_options(str(message)))
                 stderr.quiet = quiet

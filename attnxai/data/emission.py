@@ -87,9 +87,11 @@ def large_islands(bright: NDArray[np.bool_], min_island_pixels: int) -> NDArray[
     touching = np.zeros((3,) * bright.ndim, bool)
     touching[(1,) * (bright.ndim - 2)] = True  # within each image alone
     islands, n_islands = ndimage.label(bright, touching)
-    large = np.bincount(islands.ravel(), minlength=n_islands + 1) >= min_island_pixels
-    large[0] = False
-    return np.asarray(large[islands])
+    found = np.zeros(bright.shape, bool)
+    # of bright pixels alone, since most of the sky is empty
+    own = islands[bright]
+    found[bright] = (np.bincount(own, minlength=n_islands + 1) >= min_island_pixels)[own]
+    return found
 
 
 def cells_with_emission(

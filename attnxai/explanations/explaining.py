@@ -24,6 +24,7 @@ from attnxai.explanations.inputs import one_thread
 from attnxai.explanations.method import EXPLANATIONS, ExplanationMethod, check_explained
 from attnxai.explanations.stack import MapStack, join_stacks
 from attnxai.models.architectures import input_kind
+from attnxai.models.device_memory import in_memory
 from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
 from attnxai.models.wrapped_network import WrappedNetwork
@@ -76,6 +77,11 @@ def explain(
     CheckpointError
         If the method needs attention gates and the model has none.
 
+    Warns
+    -----
+    DeviceWarning
+        If a GPU has too little memory for one image at a time, so that all maps were computed on the CPU.
+
     Examples
     --------
     >>> import attnxai
@@ -87,6 +93,29 @@ def explain(
     chosen = chosen_methods(method)
     check_explained(model, images, target)
     _note_unmatched(model, images)
+    state = dict(rng.bit_generator.state) if isinstance(rng, np.random.Generator) else {}
+
+    def run() -> MapStack:
+        if isinstance(rng, np.random.Generator):
+            rng.bit_generator.state = state  # as before an attempt that had too little memory
+        return _explained(
+            model, images, chosen, target=target, rng=rng, readers=readers, on_batch=on_batch
+        )
+
+    return in_memory(model.network, run)
+
+
+def _explained(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    chosen: Sequence[ExplanationMethod],
+    *,
+    target: str | Sequence[str] | None,
+    rng: np.random.Generator | int,
+    readers: Sequence[GateReader],
+    on_batch: Callable[[int, int], None] | None,
+) -> MapStack:
+    """Maps by all methods, of which those that can share a forward pass."""
     sharing = [one for one in chosen if one.reader is not None]
     alone = [one for one in chosen if one.reader is None]
     passes = len(alone) + bool(sharing or readers)

@@ -19,9 +19,15 @@ from attnxai.data.positions import centres_of, lie_within, radii_of, same_source
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import CheckpointError
 from attnxai.explanations.stack import MapStack, Split
-from attnxai.models.architectures import Network, Specification, input_kind
+from attnxai.models.architectures import (
+    Network,
+    Specification,
+    computation_of,
+    input_kind,
+)
 from attnxai.models.card_file import card_path, read_card
 from attnxai.models.cards import ACCURACY, TEST
+from attnxai.models.device_memory import images_at_once
 from attnxai.models.lenet import DISC_MARGIN, LeNetSpec
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import NetworkView, warn_of_assumed
@@ -213,7 +219,7 @@ def network_batches(
     device, dtype = input_kind(network)
     if isinstance(network.spec, ModelSpec) and network.spec.extremes_over_batch:
         batch_size = 1
-    for batch in torch.split(values, batch_size):
+    for batch in torch.split(values, images_at_once(batch_size)):
         yield batch[:, None].to(device=device, dtype=dtype)
 
 
@@ -348,4 +354,5 @@ def model_provenance(model: AttentionModel) -> dict[str, Any]:
         "n_seen": training.n_sources if training is not None else 0,
         "n_seen_positions": training.n_positions if training is not None else 0,
         "notes": list(model.notes),
+        "computation": computation_of(network),
     }

@@ -89,7 +89,7 @@ def layer_geometry_of(
     place = (layer if isinstance(layer, FunctionCall) else name, size, channels, repr(network))
     if place in known:
         return known[place]
-    with evaluating(network), _plain_convolutions():
+    with evaluating(network, prepare=False), _plain_convolutions():
         device, dtype = input_kind(network)
         with outputs_of(layer) as found:
             network(torch.zeros(1, channels, size, size, device=device, dtype=dtype))

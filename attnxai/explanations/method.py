@@ -20,6 +20,7 @@ from attnxai.explanations.labels import BUILT_IN, LABELS
 from attnxai.explanations.stack import MapStack
 from attnxai.explanations.targets import check_target
 from attnxai.models.architectures import input_kind
+from attnxai.models.device_memory import in_memory
 from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
 
@@ -96,11 +97,15 @@ class ExplanationMethod:
         check_explained(model, images, target)
         if self.reports_progress:
             options["on_batch"] = on_batch
-        device, _ = input_kind(model.network)
-        with evaluating(model.network), one_thread(device):
-            stack = self.function(
-                model, images, target=target, rng=np.random.default_rng(rng), **options
-            )
+
+        def run() -> MapStack:
+            device, _ = input_kind(model.network)
+            with evaluating(model.network), one_thread(device):
+                return self.function(
+                    model, images, target=target, rng=np.random.default_rng(rng), **options
+                )
+
+        stack = in_memory(model.network, run)
         if on_batch is not None and not self.reports_progress:
             on_batch(len(images), len(images))
         return self.described(stack, images, target=target, rng=rng)

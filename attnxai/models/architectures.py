@@ -13,6 +13,7 @@ from attnxai.errors import OptionError
 from attnxai.models.bases import is_large, steerable_basis
 from attnxai.models.lenet import LeNet, LeNetSpec
 from attnxai.models.network import AttentionNetwork
+from attnxai.models.prepared import compiled_kernels
 from attnxai.models.specification import Architecture, ModelSpec, NetworkSpec
 from attnxai.models.steerable import SteerableConv2d
 from attnxai.models.wrapped_network import WrappedNetwork, WrappedSpec
@@ -60,6 +61,24 @@ def input_kind(network: torch.nn.Module) -> tuple[torch.device, torch.dtype]:
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype
     return torch.device("cpu"), torch.float32
+
+
+def computation_of(network: torch.nn.Module) -> dict[str, Any]:
+    """How features are computed in evaluation: where this is equal, the same images have the same bytes.
+
+    Returns
+    -------
+    dict
+        ``device`` and ``precision`` of the weights, and ``compiled`` if compiled loops fuse layers and steerable
+        convolutions go by a Fourier transform over the group where that is faster.
+    """
+    device, dtype = input_kind(network)
+    compiled = device.type == "cpu" and dtype is torch.float32 and compiled_kernels() is not None
+    return {
+        "device": device.type,
+        "precision": str(dtype).removeprefix("torch."),
+        "compiled": compiled,
+    }
 
 
 def named_layer(network: torch.nn.Module, name: str) -> torch.nn.Module:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
+from attnxai.models.prepared import PreparableModule, takes_compiled
 from attnxai.models.specification import Normalisation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Keeps a gate whose scores are all equal from becoming 0 / 0; far below any score difference.
 _SMALLEST_RANGE = 1e-12
@@ -85,7 +92,7 @@ class GateNormalisation(nn.Module):
         return NORMALISATIONS[self.normalisation](scores, self.over_batch)
 
 
-class AttentionGate(nn.Module):
+class AttentionGate(PreparableModule):
     """Weigh features by where a coarser, later layer says to look."""
 
     def __init__(
@@ -107,9 +114,36 @@ class AttentionGate(nn.Module):
         self, features: torch.Tensor, signal: torch.Tensor, where: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Gated features, of the shape of ``features``; ``where`` (batch, 1, height, width) is 1 on emission."""
-        coarse = nn.functional.interpolate(
-            self.phi(signal), size=features.shape[2:], mode="bilinear", align_corners=False
-        )
-        scores = self.psi(torch.relu(self.theta(features) + coarse))
+        signal = self.phi(signal)
+        if self.prepared is not None and takes_compiled(features, self.theta, self.psi):
+            scores = self._scored_at_once(features, signal)
+        else:
+            coarse = nn.functional.interpolate(
+                signal, size=features.shape[2:], mode="bilinear", align_corners=False
+            )
+            scores = self.psi(torch.relu(self.theta(features) + coarse))
         attention: torch.Tensor = self.normalise(scores, where)
         return attention * features
+
+    def _scored_at_once(self, features: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
+        """Scores in one pass over the pixels, without the many channels between."""
+        from attnxai.models.compiled_kernels import score_gates
+
+        scores = features.new_empty(len(features), *features.shape[2:])
+        score_gates(
+            scores.numpy(), features.contiguous().numpy(), coarse.contiguous().numpy(),
+            self.theta.weight.detach().flatten(1).numpy(), self.psi.weight.detach().flatten().numpy(),
+            self.psi.bias.detach().numpy(),  # type: ignore[union-attr]
+            *_between(coarse.shape[2], features.shape[2]), *_between(coarse.shape[3], features.shape[3]),
+        )  # fmt: skip
+        return scores[:, None]
+
+
+@functools.lru_cache(maxsize=64)
+def _between(
+    n_coarse: int, n: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Between which of the coarse pixels of an axis each of n pixels lies, and its share of the second."""
+    place = np.maximum((np.arange(n) + 0.5) * n_coarse / n - 0.5, 0)
+    first = np.minimum(place.astype(np.int64), n_coarse - 1)
+    return first, np.minimum(first + 1, n_coarse - 1), (place - first).astype(np.float32)

@@ -6,18 +6,29 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
+from torch.backends import cudnn
+
+from attnxai.models.prepared import prepared
 
 
 @contextlib.contextmanager
-def evaluating(network: torch.nn.Module) -> Iterator[None]:
+def evaluating(network: torch.nn.Module, *, prepare: bool = True) -> Iterator[None]:
     """Evaluation mode without gradients within the block.
 
-    The mode of every module is given back when the block ends, also when it ends with an error.
+    What layers make of their weights alone is made once, see :mod:`~attnxai.models.prepared`; not without ``prepare``, for
+    those who follow every call of a torch function. A GPU computes in full single precision, and by the same algorithms in
+    every run. The mode of every module is given back when the block ends, also when
+    it ends with an error.
     """
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
-        with torch.no_grad():
+        with (
+            torch.no_grad(),
+            prepared(network) if prepare else contextlib.nullcontext(),
+            # which does nothing on the CPU; by default filters have 10 bits of precision on a GPU
+            cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+        ):
             yield
     finally:
         for module, training in modes.items():

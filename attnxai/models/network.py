@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from torch import nn
 from attnxai.data.emission import emission_mask
 from attnxai.errors import SpecificationError
 from attnxai.models.attention_gate import AttentionGate
+from attnxai.models.prepared import PreparableModule, convolved, halved, takes_compiled
 from attnxai.models.specification import (
     Aggregation,
     Architecture,
@@ -28,6 +30,10 @@ from attnxai.models.steerable import (
     pool_over_group,
     soft_disc,
 )
+
+if TYPE_CHECKING:
+    from attnxai.models.fourier_convolution import Epilogue
+    from attnxai.models.prepared import Prepared
 
 N_POOLINGS = 3
 # Side to which a network without gates pools the published 150 pixels before it flattens them.
@@ -80,7 +86,7 @@ def gate_geometry(spec: ModelSpec, side: int) -> tuple[LayerGeometry, ...]:
     return tuple(layers)
 
 
-class ConvolutionLayer(nn.Module):
+class ConvolutionLayer(PreparableModule):
     """One convolution with its rectifier and batch norm, in the order of the specification."""
 
     def __init__(self, spec: ModelSpec, convolution: nn.Module, fields: int) -> None:
@@ -91,10 +97,38 @@ class ConvolutionLayer(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Convolve, rectify and normalise."""
+        kept = self._at_once(features)
+        if kept is not None:
+            epilogue = kept.get(self, "epilogue", self.norm.tensors, self._epilogue)
+            return convolved(self.convolution, features, epilogue)
         features = self.convolution(features)
         if self.norm_last:
             return self.norm(torch.relu(features))  # type: ignore[no-any-return]
         return torch.relu(self.norm(features))
+
+    def _at_once(self, features: torch.Tensor) -> Prepared | None:
+        """Where to keep what follows the convolution, if all of it can be done in one pass."""
+        skipped = (self.convolution, self.norm, self.norm.norm)
+        return None if self.training or not takes_compiled(features, *skipped) else self.prepared
+
+    def _epilogue(
+        self, shift: torch.Tensor | None = None, relative_to: torch.Tensor | None = None
+    ) -> Epilogue:
+        """What follows the convolution, to which a ``shift`` (channels,) is added first.
+
+        What becomes of ``relative_to`` (channels,), the convolution of empty sky, is taken off.
+        """
+        from attnxai.models.fourier_convolution import Epilogue
+
+        scale, offset = self.norm.scale_and_shift()
+        one, zero = torch.ones_like(scale), torch.zeros_like(scale)
+        shift = zero if shift is None else shift
+        before = (one, shift) if self.norm_last else (scale, scale * shift + offset)
+        after = (scale, offset) if self.norm_last else (one, zero)
+        if relative_to is not None:
+            empty = relative_to if self.norm_last else scale * relative_to + offset
+            after = after[0], -torch.relu(empty) * after[0]
+        return Epilogue(*before, *after, rectified=True)
 
 
 class RelativeFeatures(NamedTuple):
@@ -116,6 +150,15 @@ class RelativeLayer(ConvolutionLayer):
 
     def forward(self, relative: RelativeFeatures) -> RelativeFeatures:  # type: ignore[override]
         """Convolve, rectify and normalise features and those of empty sky alike."""
+        kept = self._at_once(relative.values)
+        if kept is not None:
+            own = (*self.norm.tensors, *self.convolution.parameters())
+            make = functools.partial(self._of_empty_sky, relative.empty)
+            epilogue, empty = kept.get(
+                self, "epilogue", own, make, values=relative.empty.numpy().tobytes()
+            )
+            values = convolved(self.convolution, relative.values, epilogue)
+            return RelativeFeatures(self.features(values), empty)
         shift = self._convolved(relative.empty)
         bias: torch.Tensor | None = getattr(self.convolution, "bias", None)
         values = self.convolution(relative.values) + shift[:, None, None]
@@ -127,6 +170,17 @@ class RelativeLayer(ConvolutionLayer):
         if not self.norm_last:
             values, empty = torch.relu(values), torch.relu(empty)
         return RelativeFeatures(self.features(values - empty[:, None, None]), empty)
+
+    def _of_empty_sky(self, empty: torch.Tensor) -> tuple[Epilogue, torch.Tensor]:
+        """What follows the convolution, and the features that it makes of those of empty sky."""
+        shift = self._convolved(empty)
+        bias: torch.Tensor | None = getattr(self.convolution, "bias", None)
+        after = (self._epilogue(shift if bias is None else shift + bias)).apply_(
+            torch.zeros(1, len(shift), 1, 1)
+        )
+        # the bias of an ordinary convolution is added by itself
+        epilogue = self._epilogue(shift, relative_to=shift if bias is None else shift + bias)
+        return epilogue, after.flatten()
 
     def _convolved(self, values: torch.Tensor) -> torch.Tensor:
         """The convolution of features (channels,) that are the same at every pixel, without its bias."""
@@ -228,9 +282,9 @@ class AttentionNetwork(SpecifiedNetwork):
             pooled.append(pool_over_group(features, size))
             where.append(emission)
             if index < N_POOLINGS:
-                features = nn.functional.max_pool2d(features, 2)
+                features = halved(features, self.prepared)
                 if emission is not None:
-                    emission = nn.functional.max_pool2d(emission, 2)
+                    emission = halved(emission, self.prepared)
         signal = pooled[3]
         if not self.gates:
             return self._scores_without_gates(signal, (height, width))
@@ -260,11 +314,11 @@ class AttentionNetwork(SpecifiedNetwork):
     def _emission(self, field: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         """1 in the cells of the binned field that hold emission to which gates may attend, 0 in others."""
         binning, min_island_pixels = self.spec.binning, self.spec.min_island_pixels
-        emission = (field > _FAINTEST).to(like)
+        bright = field > _FAINTEST
         if min_island_pixels > 1:
-            bright = (field.detach()[:, 0] > _FAINTEST).cpu().numpy()
-            islands = torch.from_numpy(emission_mask(bright, min_island_pixels=min_island_pixels))
-            emission = emission * islands[:, None].to(like)
+            islands = emission_mask(bright.cpu().numpy(), min_island_pixels=min_island_pixels)
+            bright = torch.from_numpy(islands)
+        emission = bright.to(like)
         return nn.functional.max_pool2d(emission, binning) if binning > 1 else emission
 
     def _scores_without_gates(self, features: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:

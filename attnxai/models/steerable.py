@@ -9,32 +9,50 @@ A network can also be built on bases that come with its weights, without e2cnn.
 from __future__ import annotations
 
 import abc
+import functools
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from attnxai.errors import SpecificationError
 from attnxai.models.bases import steerable_basis
+from attnxai.models.convolution_paths import fourier_is_faster
+from attnxai.models.prepared import PreparableModule, convolved_image, takes_compiled
 from attnxai.models.specification import NetworkSpec, SymmetryGroup
+
+if TYPE_CHECKING:
+    from attnxai.models.fourier_convolution import FourierConvolution
+    from attnxai.models.group_fourier import Harmonics
 
 
 class FilterBasis(nn.Module):
     """Filters of shape (n_basis, size_out, size_in, k, k) from one field to one field, shared by convolutions.
 
     A module of its own, so that moving a network moves the basis once and not once for each layer. It is
-    ``given`` if it came with the weights instead of following from group and kernel.
+    ``given`` if it came with the weights instead of following from group and kernel. The ``group`` may be unknown.
     """
 
     filters: torch.Tensor
 
-    def __init__(self, filters: torch.Tensor, *, given: bool = False) -> None:
+    def __init__(
+        self, filters: torch.Tensor, *, group: SymmetryGroup | None = None, given: bool = False
+    ) -> None:
         super().__init__()
         # not persistent: files hold weights, and the basis follows from group and kernel size
         self.register_buffer("filters", filters, persistent=False)
-        self.given = given
+        self.group, self.given = group, given
+
+    @functools.cached_property
+    def harmonics(self) -> Harmonics | None:
+        """Harmonics of filters between regular fields; None of other filters."""
+        from attnxai.models.group_fourier import find_harmonics
+
+        if self.group is None or self.filters.shape[2] != self.group.size:
+            return None
+        return find_harmonics(self.filters.float().cpu().numpy(), self.group)
 
 
 class SharedBases:
@@ -60,7 +78,7 @@ class SharedBases:
             size, k = self.group.size, self.kernel_size
             # there are |G| filters between regular fields for each one that lifts
             size_in = 1 if lifting else size
-            return FilterBasis(torch.empty(size_in, size, size_in, k, k))
+            return FilterBasis(torch.empty(size_in, size, size_in, k, k), group=self.group)
         given = self._waiting.pop(layer, None)
         if given is None:
             filters = steerable_basis(self.group, self.kernel_size, lifting=lifting)
@@ -74,7 +92,7 @@ class SharedBases:
         # of those that are shared already it is known, and nan equals nothing
         if not bool(torch.isfinite(filters).all()):
             raise SpecificationError(f"the basis of {layer} has values that are not finite")
-        self._shared.append(FilterBasis(filters, given=given is not None))
+        self._shared.append(FilterBasis(filters, group=self.group, given=given is not None))
         return self._shared[-1]
 
     def convolution(
@@ -115,7 +133,7 @@ class SharedBases:
             raise SpecificationError(f"the basis of {layer} holds {basis.dtype}, not real numbers")
 
 
-class SteerableConv2d(nn.Module):
+class SteerableConv2d(PreparableModule):
     """A convolution between feature fields whose filter is a weighted sum of basis filters.
 
     Channels are field-major: channel = field * size + element. The ``generator`` draws the first weights in the
@@ -158,9 +176,41 @@ class SteerableConv2d(nn.Module):
             fields_out * size_out, fields_in * size_in, k, k
         )
 
+    def gains_by_fourier(self, n_pixels: int) -> bool:
+        """Whether images of so many pixels go by a Fourier transform over the group, where compiled loops can take them."""
+        basis, (fields_out, fields_in, _) = self.shared, self.weights.shape
+        side = self.basis.shape[-1]
+        return (
+            basis.group is not None
+            and self.padding == side // 2
+            and fourier_is_faster(basis.group, side, fields_in, fields_out, n_pixels)
+            and basis.harmonics is not None
+        )
+
+    def fourier_convolution(self, features: torch.Tensor) -> FourierConvolution | None:
+        """The same convolution without its dense filter, where it is faster and can take these features."""
+        kept, n_pixels = self.prepared, features.shape[2] * features.shape[3]
+        if kept is None or not takes_compiled(features) or not self.gains_by_fourier(n_pixels):
+            return None
+        from attnxai.models.fourier_convolution import FourierConvolution
+
+        harmonics = self.shared.harmonics
+        assert harmonics is not None  # noqa: S101 -- without them nothing is gained
+        make = functools.partial(FourierConvolution, harmonics, self.weights)
+        return kept.get(self, "fourier", (self.weights,), make)
+
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Convolve (batch, fields_in * size_in, height, width)."""
-        return nn.functional.conv2d(features, self.dense_filter(), padding=self.padding)
+        fourier = self.fourier_convolution(features)
+        if fourier is not None:
+            return fourier(features)
+        kept = self.prepared
+        if kept is None:
+            return nn.functional.conv2d(features, self.dense_filter(), padding=self.padding)
+        filters = kept.get(self, "filter", (self.weights, self.basis), self.dense_filter)
+        if filters.shape[1] == 1 and features.device.type == "cpu":
+            return convolved_image(features, filters, self.padding)
+        return nn.functional.conv2d(features, filters, padding=self.padding)
 
 
 class FieldBatchNorm(nn.Module):
@@ -191,6 +241,20 @@ class FieldBatchNorm(nn.Module):
             return mean, (square - mean * mean).clamp_min(0.0)
         return self.norm.running_mean, self.norm.running_var  # type: ignore[return-value]
 
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """What it is made of in evaluation: weight, bias, mean and variance (fields,)."""
+        norm = self.norm
+        return norm.weight, norm.bias, norm.running_mean, norm.running_var  # type: ignore[return-value]
+
+    def scale_and_shift(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Factor and summand (fields * size,) by which features are normalised in evaluation."""
+        weight, bias, mean, variance = (values.detach().double() for values in self.tensors)
+        scale = weight / (variance + self.norm.eps).sqrt()
+        by_field = torch.stack([scale, bias - mean * scale])
+        scale, shift = by_field.repeat_interleave(self.size, dim=1).float()
+        return scale, shift
+
     def of_constant(
         self, values: torch.Tensor, statistics: tuple[torch.Tensor, torch.Tensor]
     ) -> torch.Tensor:
@@ -220,7 +284,7 @@ def soft_disc(height: int, width: int, *, margin: float = 0.0) -> torch.Tensor:
     return torch.exp(-torch.clamp(radius_squared - limit, min=0.0) / 4.0).to(torch.float32)
 
 
-class SpecifiedNetwork(nn.Module, abc.ABC):
+class SpecifiedNetwork(PreparableModule, abc.ABC):
     """A network with class scores (batch, n_classes) of images (batch, 1, height, width), built from its ``spec``.
 
     ``bases`` that came with the weights are given under the names of their layers. The ``generator`` draws the
