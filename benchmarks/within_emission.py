@@ -61,7 +61,8 @@ def values_within(
     assert inputs is not None
     maps = inputs.permuted_maps
     if not fit:
-        maps = in_frames(inputs.maps, np.stack([frame_pixels(one) for one in inputs.pairs.valid]))
+        places = np.stack([frame_pixels(one) for one in inputs.pairs.valid])
+        maps = tuple(in_frames(np.stack(inputs.maps), places))
     n = inputs.n_explanations
     tables = agreement_tables([METRICS[metric]], maps[:n], inputs.permuted_targets, inputs.common)
     return dict(zip(inputs.names, tables[0, :, 0], strict=False))

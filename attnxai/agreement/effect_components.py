@@ -121,6 +121,84 @@ class Components:
         return these, max(these, components_half_width(parts, level)[0])
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EffectParts:
+    """What :class:`Components` are made of, from values of all pairs of some sources; others can be added.
+
+    ``values`` and ``beyond`` (n_annotators, n_sources) are the values of what belongs together, and what they are beyond
+    those that map and annotation have with other partners of their class. ``squares`` are those of permuted pairs less the
+    effects of their map and annotation, with their degrees of freedom.
+    """
+
+    classes: tuple[Hashable, ...]
+    values: NDArray[np.float64]
+    beyond: NDArray[np.float64]
+    squares: float
+    freedom: int
+
+    @classmethod
+    def of(cls, tables: ArrayLike, classes: Sequence[Hashable]) -> EffectParts:
+        """Parts of tables as :func:`components_of_tables` takes them."""
+        values = np.asarray(tables, dtype=np.float64)
+        n_annotators, n = values.shape[0], len(classes)
+        if values.shape != (n_annotators, n, n) or not np.isfinite(values).all():
+            raise OptionError(
+                f"tables need finite values of all {n} by {n} pairs, got {values.shape}"
+            )
+        own = np.empty(
+            (n_annotators, n)
+        )  # beyond what map and annotation score with other partners
+        squares, freedom = 0.0, 0
+        for name, members in _members(classes).items():
+            m = len(members)
+            if m < 3:
+                raise OptionError(
+                    f"class {name} has {m} sources; permuting them needs three or more"
+                )
+            own[:, members], residual = _beyond_partners(values[:, members[:, None], members])
+            squares += float((residual.mean(axis=0) ** 2).sum())
+            freedom += m * (m - 1) - (2 * m - 1)  # rows and columns have 2 m - 1 means
+        return cls(
+            classes=tuple(classes),
+            values=np.diagonal(values, axis1=1, axis2=2).copy(),
+            beyond=own,
+            squares=squares,
+            freedom=freedom,
+        )
+
+    def __add__(self, other: EffectParts) -> EffectParts:
+        return EffectParts(
+            classes=(*self.classes, *other.classes),
+            values=np.hstack([self.values, other.values]),
+            beyond=np.hstack([self.beyond, other.beyond]),
+            squares=self.squares + other.squares,
+            freedom=self.freedom + other.freedom,
+        )
+
+    def components(self) -> tuple[Components, Interval]:
+        """The components, and the effect with its t interval over sources."""
+        own, classes, n_annotators = self.beyond, self.classes, len(self.beyond)
+        names, n = _members(classes), len(classes)
+        effect = 0.0
+        for members in names.values():
+            effect += len(members) / n * float(own[:, members].mean())
+        permuted = self.squares / self.freedom
+        parts = parts_of(centred(own, classes), n_lost=len(names))
+        value_parts = parts_of(self.values, n_lost=1)
+        shared = min(parts.residual / n_annotators, permuted / 2)
+        components = Components(
+            effect=effect,
+            sd_source=math.sqrt(parts.source),
+            sd_residual=math.sqrt(shared * n_annotators),
+            sd_annotator=math.sqrt(value_parts.annotator),
+            sd_pairing=math.sqrt(permuted - shared),
+            sd_value=math.sqrt(value_parts.source),
+            deviations=centred(own, classes).mean(axis=0),
+        )
+        spread = components.spread_own(n_annotators)
+        return components, t_interval(effect, spread / math.sqrt(n), n - len(names), n, over=STRATA)
+
+
 def components_of_tables(
     tables: ArrayLike, classes: Sequence[Hashable]
 ) -> tuple[Components, Interval]:
@@ -129,39 +207,15 @@ def components_of_tables(
     Tables (n_annotators, n_sources, n_sources) hold the value of the map of each source (rows) with each
     annotator's annotation of each source (columns), without gaps; each class has three sources or more.
     """
-    values = np.asarray(tables, dtype=np.float64)
-    n_annotators, n = values.shape[0], len(classes)
-    if values.shape != (n_annotators, n, n) or not np.isfinite(values).all():
-        raise OptionError(f"tables need finite values of all {n} by {n} pairs, got {values.shape}")
-    own = np.empty((n_annotators, n))  # beyond what map and annotation score with other partners
-    squares, freedom, effect = 0.0, 0, 0.0
-    names = list(dict.fromkeys(classes))
-    for name in names:
-        members = np.array([i for i, c in enumerate(classes) if c == name])
-        m = len(members)
-        if m < 3:
-            raise OptionError(f"class {name} has {m} sources; permuting them needs three or more")
-        part = values[:, members[:, None], members]
-        beyond, residual = _beyond_partners(part)
-        own[:, members] = beyond
-        effect += m / n * float(beyond.mean())
-        squares += float((residual.mean(axis=0) ** 2).sum())
-        freedom += m * (m - 1) - (2 * m - 1)  # rows and columns have 2 m - 1 means
-    permuted = squares / freedom
-    parts = parts_of(centred(own, classes), n_lost=len(names))
-    value_parts = parts_of(np.diagonal(values, axis1=1, axis2=2), n_lost=1)
-    shared = min(parts.residual / n_annotators, permuted / 2)
-    components = Components(
-        effect=effect,
-        sd_source=math.sqrt(parts.source),
-        sd_residual=math.sqrt(shared * n_annotators),
-        sd_annotator=math.sqrt(value_parts.annotator),
-        sd_pairing=math.sqrt(permuted - shared),
-        sd_value=math.sqrt(value_parts.source),
-        deviations=centred(own, classes).mean(axis=0),
-    )
-    spread = components.spread_own(n_annotators)
-    return components, t_interval(effect, spread / math.sqrt(n), n - len(names), n, over=STRATA)
+    return EffectParts.of(tables, classes).components()
+
+
+def _members(classes: Sequence[Hashable]) -> dict[Hashable, NDArray[np.intp]]:
+    """Positions of the sources of every class."""
+    found: dict[Hashable, list[int]] = {}
+    for i, name in enumerate(classes):
+        found.setdefault(name, []).append(i)
+    return {name: np.array(members) for name, members in found.items()}
 
 
 def _beyond_partners(
@@ -219,7 +273,6 @@ def centred(values: NDArray[np.float64], classes: Sequence[Hashable]) -> NDArray
     """Values less the mean of their class's source means."""
     means = mean_over_annotators(values)
     result = values.copy()
-    for name in dict.fromkeys(classes):
-        members = np.array([i for i, c in enumerate(classes) if c == name])
+    for members in _members(classes).values():
         result[:, members] -= means[members].mean()
     return result

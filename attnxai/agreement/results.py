@@ -47,15 +47,24 @@ _Part = TypeVar("_Part")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ComparedData:
-    """What a result was computed from; the seed is None where a generator was given."""
+    """What a result was computed from; the seed is None where a generator was given.
+
+    Of thousands of sources ``pairs`` have no pixels, and ``pairs_shown`` are some of them with pixels.
+    """
 
     maps: MapStack
     annotations: AnnotationSet
     images: SourceSet
     pairs: AlignedPairs
     seed: int | None
+    pairs_shown: AlignedPairs | None = None
 
     __repr__ = short_repr
+
+    @property
+    def shown(self) -> AlignedPairs:
+        """The sources that can be shown, with their pixels."""
+        return self.pairs if self.pairs_shown is None else self.pairs_shown
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

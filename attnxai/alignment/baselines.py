@@ -20,7 +20,7 @@ _DECIMALS = 12
 
 
 def image_baselines(
-    maps: MapStack, brightness: NDArray[np.float32]
+    maps: MapStack, brightness: NDArray[np.float32], *, with_emission: bool | None = None
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, tuple[str, ...]]]:
     """What the network saw, and 1 on emission, as they are and at the resolution of each coarser layer.
 
@@ -30,6 +30,8 @@ def image_baselines(
         The layers.
     brightness : ndarray, shape (n_sources, rows, columns)
         What the network saw.
+    with_emission : bool, optional
+        Whether emission is a baseline, for a block of more sources; when left out, if some pixels are 0 and some not.
 
     Returns
     -------
@@ -40,7 +42,9 @@ def image_baselines(
     """
     emission = emission_mask(brightness)
     fields = {BRIGHTNESS: brightness.astype(np.float64)}
-    if emission.any() and not emission.all():
+    if with_emission is None:
+        with_emission = bool(emission.any() and not emission.all())
+    if with_emission:
         fields[EMISSION] = emission.astype(np.float64)
     smoothed: dict[str, dict[str, NDArray[np.float64]]] = {name: {} for name in fields}
     resolutions: dict[str, tuple[str, ...]] = {}

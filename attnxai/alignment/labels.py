@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +64,24 @@ def targets_of_label(
 
     What is subtracted is taken from them as it is from all marks, whatever its own label.
     """
-    known = set(pairs.sources)
+    own = marks_of_label(label, pairs.sources, annotations)
+    sources = tuple(sorted(own.sources))
+    place = {source: i for i, source in enumerate(maps.sources)}
+    return LabelTargets(
+        label=label,
+        sources=sources,
+        annotators=own.annotators,
+        drawn=draw_annotations(
+            maps, [place[source] for source in sources], own, by_id, pairs.fwhm_arcsec
+        ),
+    )
+
+
+def marks_of_label(
+    label: Label, sources: Sequence[str], annotations: AnnotationSet
+) -> AnnotationSet:
+    """The marks with one label of some sources, with what is subtracted from them."""
+    known = set(sources)
     holding = {
         (a.source, a.annotator)
         for a in annotations.annotations
@@ -76,14 +93,4 @@ def targets_of_label(
         if (a.source, a.annotator) in holding
         and (a.label == label or a.operation is Operation.SUBTRACT)
     )
-    own = dataclasses.replace(annotations, annotations=marks, repeats=())
-    sources = tuple(sorted(own.sources))
-    place = {source: i for i, source in enumerate(maps.sources)}
-    return LabelTargets(
-        label=label,
-        sources=sources,
-        annotators=own.annotators,
-        drawn=draw_annotations(
-            maps, [place[source] for source in sources], own, by_id, pairs.fwhm_arcsec
-        ),
-    )
+    return dataclasses.replace(annotations, annotations=marks, repeats=())

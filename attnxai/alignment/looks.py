@@ -62,11 +62,14 @@ def draw_looks(
     annotations: AnnotationSet,
     by_id: Mapping[str, SourceImage],
     fwhm_arcsec: float,
+    *,
+    annotators: Sequence[str] = (),
 ) -> tuple[Look, ...]:
     """Draw the ``repeats`` of annotations, round by round, for the same annotators and sources as their first looks."""
     sources = {maps.sources[i] for i in positions}
     first = {(a.source, a.annotator) for a in annotations.annotations}
     found = []
+    names = annotators or annotations.annotators
     for number in sorted({a.round for a in annotations.repeats}):
         marks = tuple(
             a
@@ -75,9 +78,7 @@ def draw_looks(
         )
         if marks:
             again = dataclasses.replace(annotations, annotations=marks)
-            drawn = draw_annotations(
-                maps, positions, again, by_id, fwhm_arcsec, annotators=annotations.annotators
-            )
+            drawn = draw_annotations(maps, positions, again, by_id, fwhm_arcsec, annotators=names)
             found.append(
                 Look(round=number, density=drawn.density, mask=drawn.mask, present=drawn.present)
             )

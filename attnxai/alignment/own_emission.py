@@ -7,6 +7,7 @@ source's own emission this reason is gone.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MIN_EMISSION_PIXELS = 16
 """Sources with fewer valid pixels of their own emission are left out."""
+_NO_MARK = "as no mark lies on emission"
+_TOO_SMALL = f"as their own emission has fewer than {MIN_EMISSION_PIXELS} valid pixels"
 
 
 def own_emission(pairs: AlignedPairs) -> NDArray[np.bool_]:
@@ -68,27 +71,12 @@ def within_own_emission(pairs: AlignedPairs) -> AlignedPairs | None:
     AlignedPairs or None
         None where fewer than two sources are left. Uniform emission is left out of the baselines, since it is constant there.
     """
-    valid = own_emission(pairs)
-    large = valid.sum(axis=(1, 2)) >= MIN_EMISSION_PIXELS
-    present = pairs.present & (pairs.mask & valid).any(axis=(2, 3))
-    marked = present.any(axis=0)
-    keep = np.flatnonzero(large & marked)
+    valid, present = _on_emission(pairs)
+    left_out = _left_out(pairs, valid, present)
+    gone_sources = {source for _, source in left_out}
+    keep = np.array([i for i, s in enumerate(pairs.sources) if s not in gone_sources], np.intp)
     if keep.size < 2:
         return None
-    notes = [
-        f"Within emission {counted(len(left), 'source is', 'sources are')} left out, {why}: {first_of(left)}."
-        for left, why in (
-            (
-                [pairs.sources[i] for i in np.flatnonzero(~marked)],
-                "as no mark lies on emission",
-            ),
-            (
-                [pairs.sources[i] for i in np.flatnonzero(marked & ~large)],
-                f"as their own emission has fewer than {MIN_EMISSION_PIXELS} valid pixels",
-            ),
-        )
-        if left
-    ]
     gone = (pairs.present & ~present)[:, keep]
     kept = pairs.select(keep)
     density, mask = kept.density.copy(), kept.mask.copy()
@@ -100,5 +88,36 @@ def within_own_emission(pairs: AlignedPairs) -> AlignedPairs | None:
         present=present[:, keep],
         valid=valid[keep],
         baselines={name: maps for name, maps in kept.baselines.items() if name != EMISSION},
-        notes=tuple(notes),
+        notes=tuple(notes_within(left_out)),
     )
+
+
+def left_out_within(pairs: AlignedPairs) -> list[tuple[str, str]]:
+    """Why each source is left out by :func:`within_own_emission`, and its id."""
+    return _left_out(pairs, *_on_emission(pairs))
+
+
+def _on_emission(pairs: AlignedPairs) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Own emission of every source, and which annotations have a pixel on it."""
+    valid = own_emission(pairs)
+    return valid, pairs.present & (pairs.mask & valid).any(axis=(2, 3))
+
+
+def _left_out(
+    pairs: AlignedPairs, valid: NDArray[np.bool_], present: NDArray[np.bool_]
+) -> list[tuple[str, str]]:
+    large, marked = valid.sum(axis=(1, 2)) >= MIN_EMISSION_PIXELS, present.any(axis=0)
+    return [
+        (why, pairs.sources[i])
+        for which, why in ((~marked, _NO_MARK), (marked & ~large, _TOO_SMALL))
+        for i in np.flatnonzero(which)
+    ]
+
+
+def notes_within(left_out: Sequence[tuple[str, str]]) -> list[str]:
+    """What to say about sources that are left out, given with the reason of each."""
+    return [
+        f"Within emission {counted(len(left), 'source is', 'sources are')} left out, {why}: {first_of(left)}."
+        for why in (_NO_MARK, _TOO_SMALL)
+        if (left := [source for reason, source in left_out if reason == why])
+    ]

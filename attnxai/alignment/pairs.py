@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -162,6 +162,41 @@ class AlignedPairs:
             looks=tuple(look.select(order) for look in self.looks),
         )
 
+    def without_pixels(self) -> AlignedPairs:
+        """The same with fields of no pixels."""
+        n, n_annotators = len(self), len(self.annotators)
+        fields = np.zeros((n, 0, 0))
+        marks = np.zeros((n_annotators, n, 0, 0), np.float32)
+        return dataclasses.replace(
+            self,
+            explanations=dict.fromkeys(self.explanations, fields),
+            baselines=dict.fromkeys(self.baselines, fields),
+            density=marks,
+            mask=marks > 0,
+            valid=fields > 0,
+            brightness=fields.astype(np.float32),
+            looks=(),
+        )
+
+    def join(self, others: Sequence[AlignedPairs]) -> AlignedPairs:
+        """These sources and others of the same annotators and maps, all of them without pixels."""
+        every = (self, *others)
+        scores = [one.scores for one in every if one.scores is not None]
+        joined = dataclasses.replace(
+            self,
+            sources=tuple(s for one in every for s in one.sources),
+            classes=tuple(c for one in every for c in one.classes),
+            splits=tuple(s for one in every for s in one.splits),
+            present=np.hstack([one.present for one in every]),
+            source_weights=np.concatenate([one.source_weights for one in every]),
+            scores=np.concatenate(scores) if scores else None,
+            columns={
+                name: tuple(v for one in every for v in one.columns[name]) for name in self.columns
+            },
+            density=np.hstack([one.density for one in every]),
+        )
+        return joined.without_pixels()
+
     def brightness_of(self, explanation: str) -> tuple[str, ...]:
         """Baselines that hold brightness fixed for a map: at pixel scale and at the map's resolution.
 
@@ -250,7 +285,7 @@ def align_all(
     placed: list[tuple[Hashable, MapStack, list[str]]] = []
     found = []
     for maps in stacks:
-        _check_sources(maps, annotations, by_id)
+        check_sources(maps.sources, annotations, by_id)
         marked = set(annotations.sources)
         # in the order of their ids, so that sums do not depend on the order of files
         positions = sorted(
@@ -288,16 +323,17 @@ def _look_alike(first: MapStack, second: MapStack) -> bool:
     )
 
 
-def _check_sources(
-    maps: MapStack, annotations: AnnotationSet, by_id: Mapping[str, SourceImage]
+def check_sources(
+    sources: Sequence[str], annotations: AnnotationSet, by_id: Mapping[str, SourceImage]
 ) -> None:
-    without = [source for source in maps.sources if source not in by_id]
+    """Refuse maps of sources without an image, and annotations of sources without a map."""
+    without = [source for source in sources if source not in by_id]
     if without:
         raise AlignmentError(
-            f"{len(without)} of {len(maps.sources)} sources with a map have no image, such as "
+            f"{len(without)} of {len(sources)} sources with a map have no image, such as "
             f"{without[0]!r}; give the images that the maps explain"
         )
-    check_overlap(annotations, maps.sources, "map")
+    check_overlap(annotations, sources, "map")
 
 
 def _pairs(
@@ -312,60 +348,147 @@ def _pairs(
     fwhm_arcsec: float,
     use_source_weights: bool,
 ) -> AlignedPairs:
-    sources = tuple(maps.sources[i] for i in positions)
-    used, notes = annotations.annotations, list(notes)
-    n_without = len(maps.sources) - len(sources)
-    if n_without:
-        notes.append(
-            f"{counted(n_without, 'source has', 'sources have')} a map but no annotation to use; left out."
+    chosen = maps.select(maps.sources[i] for i in positions)
+    facts = facts_of(
+        MapFacts.of(chosen),
+        annotations,
+        by_id,
+        fwhm_arcsec=fwhm_arcsec,
+        use_source_weights=use_source_weights,
+    )
+    notes = notes_of(
+        facts,
+        len(maps.sources),
+        len(annotations),
+        maps.field_shape,
+        n_outside=drawn.n_outside,
+        any_visible=bool((drawn.mask & chosen.valid).any()),
+        notes=notes,
+    )
+    return dataclasses.replace(with_fields(facts, chosen, drawn, looks), notes=tuple(notes))
+
+
+class MapFacts(NamedTuple):
+    """What maps say about their sources, beside the maps."""
+
+    model_name: str
+    sources: tuple[str, ...]
+    splits: tuple[Split, ...]
+    scores: NDArray[np.float64] | None
+    class_names: tuple[str, ...]
+    field_scale_arcsec: float
+
+    @classmethod
+    def of(cls, maps: MapStack) -> MapFacts:
+        """Those of a stack."""
+        return cls(*(getattr(maps, name) for name in cls._fields))
+
+    def join(self, other: MapFacts) -> MapFacts:
+        """These sources and others of the same maps."""
+        scores = None
+        if self.scores is not None and other.scores is not None:
+            scores = np.concatenate([self.scores, other.scores])
+        return self._replace(
+            sources=self.sources + other.sources, splits=self.splits + other.splits, scores=scores
         )
-    if not (drawn.mask & maps.valid[positions]).any():
-        raise AlignmentError(
-            f"none of the {len(used)} marks lies on the pixels that the network sees, a field of "
-            f"{maps.field_shape[0]} x {maps.field_shape[1]} pixels of {maps.field_scale_arcsec:g} arcsec "
-            "at the centre of each image; check their coordinates and frame"
-        )
-    if drawn.n_outside:
-        notes.append(
-            f"The centres of {drawn.n_outside} of {len(used)} marks lie outside the field that the network "
-            "sees; only what reaches into it counts."
-        )
-    explanations = maps_on_field(maps, positions)
-    brightness = maps.brightness[positions]
-    baselines, resolutions = image_baselines(maps, brightness)
-    baselines[CENTRE_BIAS] = drawn.centre_bias
-    weights = np.ones(len(sources))
-    if use_source_weights:
-        weights = _weights_of(sources, annotations)
-        weightless = [s for s, weight in zip(sources, weights, strict=True) if weight == 0]
-        if weightless:
-            notes.append(
-                f"{counted(len(weightless), 'source has', 'sources have')} weight 0 and "
-                f"{'does' if len(weightless) == 1 else 'do'} not count: {first_of(weightless)}."
-            )
+
+
+def facts_of(
+    maps: MapFacts,
+    annotations: AnnotationSet,
+    by_id: Mapping[str, SourceImage],
+    *,
+    fwhm_arcsec: float,
+    use_source_weights: bool,
+) -> AlignedPairs:
+    """Pairs without pixels and notes."""
+    sources = maps.sources
+    n, names = len(sources), annotations.annotators
+    fields = np.zeros((n, 0, 0))
+    marks = np.zeros((len(names), n, 0, 0), np.float32)
+    marked = {(a.annotator, a.source) for a in annotations.annotations}
     return AlignedPairs(
         model_name=maps.model_name,
         sources=sources,
         classes=tuple(_class_of(s, annotations, by_id) for s in sources),
-        splits=tuple(maps.splits[i] for i in positions),
-        explanations=explanations,
-        baselines=baselines,
-        annotators=annotations.annotators,
+        splits=maps.splits,
+        explanations={},
+        baselines={},
+        annotators=names,
+        density=marks,
+        mask=marks > 0,
+        present=np.array([[(name, s) in marked for s in sources] for name in names]),
+        valid=fields > 0,
+        brightness=fields.astype(np.float32),
+        source_weights=_weights_of(sources, annotations) if use_source_weights else np.ones(n),
+        pixel_scale_arcsec=maps.field_scale_arcsec,
+        fwhm_arcsec=fwhm_arcsec,
+        scores=maps.scores,
+        class_names=maps.class_names,
+        columns=columns_of(sources, annotations.annotations),
+    )
+
+
+def with_fields(
+    facts: AlignedPairs,
+    maps: MapStack,
+    drawn: DrawnAnnotations,
+    looks: tuple[Look, ...],
+    *,
+    with_emission: bool | None = None,
+) -> AlignedPairs:
+    """Facts with the fields of their sources; ``with_emission`` says whether emission is a baseline."""
+    baselines, resolutions = image_baselines(maps, maps.brightness, with_emission=with_emission)
+    return dataclasses.replace(
+        facts,
+        explanations=maps_on_field(maps),
+        baselines={**baselines, CENTRE_BIAS: drawn.centre_bias},
         density=drawn.density,
         mask=drawn.mask,
         present=drawn.present,
-        valid=maps.valid[positions],
-        brightness=brightness,
-        source_weights=weights,
-        pixel_scale_arcsec=maps.field_scale_arcsec,
-        fwhm_arcsec=fwhm_arcsec,
-        scores=maps.scores[positions] if maps.scores is not None else None,
-        class_names=maps.class_names,
-        columns=columns_of(sources, used),
+        valid=maps.valid,
+        brightness=maps.brightness,
         resolutions=resolutions,
         looks=looks,
-        notes=tuple(notes),
     )
+
+
+def notes_of(
+    facts: AlignedPairs,
+    n_maps: int,
+    n_marks: int,
+    field_shape: tuple[int, int],
+    *,
+    n_outside: int,
+    any_visible: bool,
+    notes: Sequence[str],
+) -> list[str]:
+    """What was left out or assumed, after the notes on where the fields lie; an AlignmentError if no mark is seen."""
+    notes = list(notes)
+    n_without = n_maps - len(facts)
+    if n_without:
+        notes.append(
+            f"{counted(n_without, 'source has', 'sources have')} a map but no annotation to use; left out."
+        )
+    if not any_visible:
+        raise AlignmentError(
+            f"none of the {n_marks} marks lies on the pixels that the network sees, a field of "
+            f"{field_shape[0]} x {field_shape[1]} pixels of {facts.pixel_scale_arcsec:g} arcsec "
+            "at the centre of each image; check their coordinates and frame"
+        )
+    if n_outside:
+        notes.append(
+            f"The centres of {n_outside} of {n_marks} marks lie outside the field that the network "
+            "sees; only what reaches into it counts."
+        )
+    weights = facts.source_weights
+    weightless = [s for s, weight in zip(facts.sources, weights, strict=True) if weight == 0]
+    if weightless:
+        notes.append(
+            f"{counted(len(weightless), 'source has', 'sources have')} weight 0 and "
+            f"{'does' if len(weightless) == 1 else 'do'} not count: {first_of(weightless)}."
+        )
+    return notes
 
 
 def _weights_of(sources: Sequence[str], annotations: AnnotationSet) -> NDArray[np.float64]:

@@ -63,6 +63,26 @@ def check_placement(
     maps: MapStack, positions: Sequence[int], images: Mapping[str, SourceImage]
 ) -> list[str]:
     """Refuse a field that does not lie on its images as stated; a note says where that cannot be checked."""
+    return notes_on_constant(n_unchecked(maps, positions, images))
+
+
+def notes_on_constant(n: int) -> list[str]:
+    """A note on sources whose brightness is constant, if there are any."""
+    note = (
+        f"The brightness of {counted(n, 'source')} is constant, so it could not be checked where the "
+        "maps lie on the image."
+    )
+    return [note] if n else []
+
+
+def n_unchecked(
+    maps: MapStack,
+    positions: Sequence[int],
+    images: Mapping[str, SourceImage],
+    *,
+    shared: bool = True,
+) -> int:
+    """:func:`check_placement` that counts what cannot be checked, by itself or for a mistake that all sources share."""
     found: dict[int, float] = {}
     for i in positions:
         source, transform = maps.sources[i], maps.field[i]
@@ -77,13 +97,9 @@ def check_placement(
         if valid.any() and np.ptp(seen[valid]) > 0:
             found[i] = _correlation(seen, valid, image, transform, _beam_of(maps))
     _refuse_single(maps, images, found, len(positions))
-    _refuse_shared(maps, images, found)
-    n_constant = len(positions) - len(found)
-    note = (
-        f"The brightness of {counted(n_constant, 'source')} is constant, so it could not be checked where the "
-        "maps lie on the image."
-    )
-    return [note] if n_constant else []
+    if shared:
+        _refuse_shared(maps, images, found)
+    return len(positions) - len(found)
 
 
 def _refuse_single(

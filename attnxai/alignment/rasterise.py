@@ -435,16 +435,27 @@ def _portions(n_marks: Mapping[str, int]) -> Iterator[list[str]]:
         yield portion
 
 
-def leave_one_out_mean(
+def mean_of_annotators(
     density: NDArray[np.floating], present: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Leave-one-out centre bias (n_sources, rows, columns): the mean annotation of all *other* sources.
-
-    Each source counts once, however many annotators marked it. All zero for a single source.
-    """
+    """Mean annotation (n_sources, rows, columns) of every source over its annotators."""
     counts = np.maximum(present.sum(axis=0), 1)[:, None, None]
     per_source: NDArray[np.float64] = density.sum(axis=0, dtype=np.float64)
     per_source /= counts
+    return per_source
+
+
+def leave_one_out_mean(
+    density: NDArray[np.floating],
+    present: NDArray[np.bool_],
+    elsewhere: tuple[NDArray[np.float64], int] | None = None,
+) -> NDArray[np.float64]:
+    """Leave-one-out centre bias (n_sources, rows, columns): the mean annotation of all *other* sources.
+
+    Each source counts once, however many annotators marked it. All zero for a single source. Where these are a block of
+    more sources, ``elsewhere`` is the sum over those of the other blocks, and their number.
+    """
+    per_source = mean_of_annotators(density, present)
     n = len(per_source)
     # sums of those before and of those after: taking each from the sum of all would leave rounding
     # errors where the others marked nothing
@@ -455,5 +466,8 @@ def leave_one_out_mean(
         for i in order:
             others[i] += total
             total += per_source[i]
+    if elsewhere is not None:
+        others += elsewhere[0]
+        n += elsewhere[1]
     others /= max(n - 1, 1)
     return others

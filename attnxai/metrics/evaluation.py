@@ -6,7 +6,7 @@ pairs are computed at once. Metrics that are computed together share ranks and o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,9 +29,11 @@ _CHUNK = 64  # maps whose ranks and other parts are held at a time
 
 def agreement_tables(
     metrics: Sequence[Metric],
-    maps: NDArray[np.floating],
+    maps: NDArray[np.floating] | Sequence[NDArray[np.floating]],
     targets: Targets,
     where: NDArray[np.bool_],
+    *,
+    elsewhere: Mapping[TargetKind, NDArray[np.float64]] | None = None,
 ) -> NDArray[np.float64]:
     """Several metrics of each source's maps with the targets of every source.
 
@@ -43,11 +45,14 @@ def agreement_tables(
     metrics : sequence of Metric
         What to compute; together they cost less than one after the other.
     maps : ndarray, shape (n_explanations, n_sources, rows, columns)
-        On one common field.
+        On one common field; or a sequence of arrays of one shape.
     targets : mapping of TargetKind to ndarray, shape (n_annotators, n_sources, rows, columns)
         Densities and masks on the same field, as the metrics need.
     where : ndarray of bool, shape (rows, columns)
         Pixels that count.
+    elsewhere : mapping of TargetKind to ndarray, shape (n_annotators, rows, columns), optional
+        Sums over further sources, where these are a block of more: see
+        :func:`~attnxai.metrics.leave_one_out_centre_bias`.
 
     Returns
     -------
@@ -68,7 +73,7 @@ def agreement_tables(
     >>> table[0, 0, 0].argmax(axis=1)
     array([0, 1, 2])
     """
-    n_explanations, n = maps.shape[:2]
+    n_explanations, n = len(maps), len(maps[0])
     n_annotators = len(next(iter(targets.values())))
     values = np.full((len(metrics), n_explanations * n, n_annotators * n), np.nan)
     if where.any() and metrics:
@@ -78,19 +83,20 @@ def agreement_tables(
         }
         pixels = np.flatnonzero(where)
         picked = {kind: np.take(array, pixels, axis=-1) for kind, array in fields.items()}
+        others = {k: sums_over_others(k, picked[k], fields[k]) for k in _need_others(metrics)}
+        for kind, sums in (elsewhere or {}).items():
+            others[kind] += sums.reshape(n_annotators, 1, -1)[..., pixels]
         target_rows, other_rows = (
             {kind: PixelRows(rows.reshape(-1, len(pixels))) for kind, rows in some.items()}
-            for some in (
-                picked,
-                {k: sums_over_others(k, picked[k], fields[k]) for k in _need_others(metrics)},
-            )
+            for some in (picked, others)
         )
-        flat_maps = maps.reshape(n_explanations * n, *where.shape)
-        for start in range(0, len(flat_maps), _CHUNK):
-            some = slice(start, start + _CHUNK)
-            rows = PixelRows(pixels_of(flat_maps[some], where))
+        del fields, picked, others
+        for start in range(0, n_explanations * n, _CHUNK):
+            some = range(start, min(start + _CHUNK, n_explanations * n))
+            # only these maps are copied
+            rows = PixelRows(np.stack([np.take(maps[i // n][i % n], pixels) for i in some]))
             for m, metric in enumerate(metrics):
-                values[m, some] = metric.evaluate(
+                values[m, some.start : some.stop] = metric.evaluate(
                     rows, target_rows[metric.target], other_rows.get(metric.target)
                 )
     shape = (len(metrics), n_explanations, n, n_annotators, n)
@@ -102,23 +108,30 @@ def _need_others(metrics: Sequence[Metric]) -> set[TargetKind]:
 
 
 def centre_biases(
-    metrics: Sequence[Metric], targets: Targets
+    metrics: Sequence[Metric],
+    targets: Targets,
+    elsewhere: Mapping[TargetKind, NDArray[np.float64]] | None = None,
 ) -> dict[TargetKind, NDArray[np.float64]]:
     """The centre bias of the kinds of target for which metrics need it."""
-    return {k: leave_one_out_centre_bias(k, targets[k]) for k in _need_others(metrics)}
+    further = elsewhere or {}
+    return {
+        k: leave_one_out_centre_bias(k, targets[k], further.get(k)) for k in _need_others(metrics)
+    }
 
 
 def own_tables(
     metrics: Sequence[Metric],
-    maps: NDArray[np.floating],
+    maps: NDArray[np.floating] | Sequence[NDArray[np.floating]],
     targets: Targets,
     valid: NDArray[np.bool_],
+    *,
+    elsewhere: Mapping[TargetKind, NDArray[np.float64]] | None = None,
 ) -> NDArray[np.float64]:
     """Several metrics of each source's maps with its own targets, over its own valid pixels.
 
     Parameters
     ----------
-    metrics, maps, targets
+    metrics, maps, targets, elsewhere
         As in :func:`agreement_tables`.
     valid : ndarray of bool, shape (n_sources, rows, columns)
         Pixels that count for each source.
@@ -140,15 +153,15 @@ def own_tables(
     """
     n_annotators = len(next(iter(targets.values())))
     values = np.full((len(metrics), len(maps), n_annotators, len(valid)), np.nan)
-    elsewhere = centre_biases(metrics, targets)
+    others = centre_biases(metrics, targets, elsewhere)
     targets = {metric.target: targets[metric.target] for metric in metrics}
     for source, where in enumerate(valid):
         if not where.any():
             continue
-        rows = PixelRows(pixels_of(maps[:, source], where))
+        rows = PixelRows(np.stack([one[source][where] for one in maps]))
         target_rows, other_rows = (
             {kind: PixelRows(pixels_of(array[:, source], where)) for kind, array in arrays.items()}
-            for arrays in (targets, elsewhere)
+            for arrays in (targets, others)
         )
         for m, metric in enumerate(metrics):
             values[m, :, :, source] = metric.evaluate(

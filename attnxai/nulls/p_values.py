@@ -177,6 +177,64 @@ class NullTest:
         return float((p_values <= level).mean())
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NullMeans:
+    """What a test is made of, over some sources; those of other sources can be added.
+
+    ``observed``, ``values`` (n_draws,) and ``observed_moved`` are means over the sources, of what was observed, of every
+    draw, and of what was observed on the sources that some draw moved (0 for the others). ``weight`` is the sum of the
+    weights, of which ``weight_tested`` is the share of the moved ones.
+    """
+
+    null: str
+    observed: float
+    values: NDArray[np.float64]
+    observed_moved: float
+    weight: float
+    weight_tested: float
+    n_sources: int
+    n_tested: int
+    smallest_p: float
+    exhaustive: bool
+
+    def __add__(self, other: NullMeans) -> NullMeans:
+        """The same over both groups of sources, drawn independently of each other."""
+        weight = self.weight + other.weight
+        own, theirs = self.weight / weight, other.weight / weight
+        return NullMeans(
+            null=self.null,
+            observed=own * self.observed + theirs * other.observed,
+            values=own * self.values + theirs * other.values,
+            observed_moved=own * self.observed_moved + theirs * other.observed_moved,
+            weight=weight,
+            weight_tested=own * self.weight_tested + theirs * other.weight_tested,
+            n_sources=self.n_sources + other.n_sources,
+            n_tested=self.n_tested + other.n_tested,
+            smallest_p=max(self.smallest_p, other.smallest_p),
+            exhaustive=False,
+        )
+
+    def test(self, alternative: Alternative = Alternative.GREATER) -> NullTest:
+        """What was observed against the draws."""
+        alternative, smallest = Alternative(alternative), self.smallest_p
+        observed, tested = self.observed, self.weight_tested
+        p_value = p_values_of(np.array([observed]), self.values, self.exhaustive, alternative)[0]
+        return NullTest(
+            null=self.null,
+            observed=observed,
+            p_value=float(p_value),
+            smallest_p=min(1.0, 2 * smallest) if alternative is Alternative.TWO_SIDED else smallest,
+            n_sources=self.n_sources,
+            n_tested=self.n_tested,
+            observed_tested=self.observed_moved / tested if tested else float("nan"),
+            weight_tested=tested,
+            n_draws=len(self.values),
+            exhaustive=self.exhaustive,
+            values=self.values,
+            alternative=alternative,
+        )
+
+
 def run_null_test(
     table: NDArray[np.float64],
     draws: NullDraws,
@@ -221,7 +279,17 @@ def run_null_test(
     >>> test.p_value, test.exhaustive, test.can_reject(0.05)
     (0.0625, True, False)
     """
-    alternative = Alternative(alternative)
+    return null_means(table, draws, null=null, weights=weights).test(alternative)
+
+
+def null_means(
+    table: NDArray[np.float64],
+    draws: NullDraws,
+    *,
+    null: str,
+    weights: NDArray[np.float64] | None = None,
+) -> NullMeans:
+    """The means of :func:`run_null_test`, which can be added to those of further sources."""
     table = np.asarray(table, dtype=np.float64)
     n, n_columns = table.shape
     if not np.isfinite(table).all():
@@ -255,24 +323,19 @@ def run_null_test(
     for source, row in enumerate(weighted):
         values += row[draws.choices[:, source]]
         observed += float(row[observed_column[source]])
-    p_value = float(p_values_of(np.array([observed]), values, draws.exhaustive, alternative)[0])
     moved = (draws.choices != observed_column).any(axis=0)
-    weight_tested = float(share[moved].sum())
     of_moved = weighted[np.arange(n), observed_column][moved].sum()
-    smallest = draws.smallest_p
-    return NullTest(
+    return NullMeans(
         null=null,
         observed=observed,
-        p_value=p_value,
-        smallest_p=min(1.0, 2 * smallest) if alternative is Alternative.TWO_SIDED else smallest,
+        values=values,
+        observed_moved=float(of_moved),
+        weight=float(weights.sum()),
+        weight_tested=float(share[moved].sum()),
         n_sources=n,
         n_tested=int(moved.sum()),
-        observed_tested=float(of_moved) / weight_tested if weight_tested else float("nan"),
-        weight_tested=weight_tested,
-        n_draws=len(values),
+        smallest_p=draws.smallest_p,
         exhaustive=draws.exhaustive,
-        values=values,
-        alternative=alternative,
     )
 
 

@@ -118,6 +118,7 @@ class SourcePermutation(NullModel):
         n_columns: int | None = None,
         n_draws: int,
         rng: np.random.Generator,
+        all_if_few: bool = True,
     ) -> NullDraws:
         """Draw permutations; all of them, each once, if there are no more than ``n_draws``.
 
@@ -125,6 +126,9 @@ class SourcePermutation(NullModel):
         ----------
         strata, n_columns, n_draws, rng
             As in :meth:`NullModel.draw`; the number of columns can be left out.
+        all_if_few : bool
+            Whether all permutations are made where they are few; blocks of sources whose draws are added need as many
+            of each.
 
         Returns
         -------
@@ -156,7 +160,8 @@ class SourcePermutation(NullModel):
             np.array(group, dtype=smallest_int(n)) for group in members.values()
         ]
         # column after column in memory, as the tests read them
-        if math.prod(math.factorial(len(group)) for group in groups) <= n_draws:
+        n_all = math.prod(math.factorial(len(group)) for group in groups)
+        if all_if_few and n_all <= n_draws:
             choices = np.asfortranarray(_all_permutations(groups, n))
             return NullDraws(choices=choices, exhaustive=True, permutes_sources=True)
         choices = np.empty((n_draws, n), dtype=smallest_int(n), order="F")

@@ -40,13 +40,15 @@ class ModelPart:
     result : AgreementResult
         The numbers.
     pairs : AlignedPairs
-        What they were computed from.
+        What they were computed from; without pixels where sources are thousands.
     maps : MapStack
         Where the maps lie.
     location : EvidenceLocation
         Where the evidence of the model comes from, as far as it was measured.
     audits : mapping of str to mapping
         What further audits of the model found, as plain values, by name.
+    pairs_shown : AlignedPairs, optional
+        Those of the sources that can be shown, where they are not all.
 
     Examples
     --------
@@ -67,8 +69,14 @@ class ModelPart:
     maps: MapStack
     location: EvidenceLocation
     audits: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    pairs_shown: AlignedPairs | None = None
 
     __repr__ = short_repr
+
+    @property
+    def shown(self) -> AlignedPairs:
+        """The sources that can be shown, with their pixels."""
+        return self.pairs if self.pairs_shown is None else self.pairs_shown
 
     @property
     def name(self) -> str:
@@ -185,6 +193,7 @@ class ReportContent:
                 ModelPart(
                     result=result,
                     pairs=result.data.pairs,
+                    pairs_shown=result.data.pairs_shown,
                     maps=result.data.maps,
                     location=(locations or {}).get(name) or location_of(result),
                     audits=(audits or {}).get(name, {}),

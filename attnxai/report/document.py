@@ -198,7 +198,7 @@ def _drawers(content: ReportContent) -> list[Callable[[Path], FigureText | None]
     if content.contrasts:
         drawers.append(functools.partial(draw_contrasts, content.contrasts[0]))
     for part, suffix in zip(content.parts, _suffixes(content), strict=True):
-        inputs = (part.pairs, part.maps, content.annotations, content.images)
+        inputs = (part.shown, part.maps, content.annotations, content.images)
         drawers += [
             functools.partial(draw_classes, part.result, suffix=suffix),
             functools.partial(draw_sources, part.result, *inputs, suffix=suffix),
@@ -347,6 +347,8 @@ def _introductions(content: ReportContent) -> dict[str, Any]:
         ),
     }
     words |= {"pairwise": pairwise_words(content), "consistency": consistency_words(first)}
+    n_shown, n_all = len(content.parts[0].shown), len(first.sources)
+    words["shown"] = say("page.shown", n=n_shown, n_all=f"{n_all:,}") if n_shown < n_all else ""
     if content.contrasts:
         contrasts = content.contrasts[0]
         words["models"] = say(

@@ -125,7 +125,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     first = content.parts[0]
     result, pairs, settings = first.result, first.pairs, first.result.settings
     n = int(result.verdict_sources().sum())
-    rows, columns = pairs.valid.shape[1:]
+    rows, columns = first.maps.field_shape
     explained = first.maps.provenance.get("explanations", ())
     yield say(
         "methods.compared",
@@ -173,7 +173,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         annotators=say("methods.and_annotators") if len(result.annotators) > 1 else "",
         intervals=_intervals(result, n),
     )
-    yield _tests(content)
+    yield _tests(content) + _blocks(result)
     if settings["nulls"]:
         yield say(
             "methods.nulls",
@@ -307,6 +307,11 @@ def _intervals(result: AgreementResult, n: int) -> str:
     method = known[0].method
     resamples = say("methods.resamples", n=settings["n_bootstrap"]) if "bootstrap" in method else ""
     return say("methods.intervals", level=settings["level"], method=method, resamples=resamples)
+
+
+def _blocks(result: AgreementResult) -> str:
+    n = result.settings.get("n_blocks", 1)
+    return " " + say("methods.blocks", n_blocks=n) if n > 1 else ""
 
 
 def _tests(content: ReportContent) -> str:

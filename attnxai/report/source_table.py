@@ -58,19 +58,19 @@ def panel_maps(content: ReportContent) -> dict[str, str]:
 
 
 def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
-    """A row for every source, with a panel for every model that opens."""
+    """A row for every source that is shown, with a panel for every model that opens."""
     first, several = content.parts[0], len(content.parts) > 1
     limits = {part.name: _map_limits(part) for part in content.parts}
     marks = {
         source: dataclasses.replace(content.annotations, annotations=tuple(found))
         for source, found in content.annotations.by_source().items()
     }
-    sources = dict.fromkeys(source for part in content.parts for source in part.result.sources)
+    sources = dict.fromkeys(source for part in content.parts for source in part.shown.sources)
     identifiers: set[str] = set()
     metrics = first.result.metrics
     decimals = {metric: source_decimals(content.results, metric) for metric in metrics}
     for source in sorted(sources):
-        parts = [part for part in content.parts if source in part.result.sources]
+        parts = [part for part in content.parts if source in part.shown.sources]
         owner = first if first in parts else parts[0]
         index = owner.result.sources.index(source)
         yield {
@@ -107,9 +107,9 @@ def identifier_of(source: str, taken: set[str]) -> str:
 
 
 def _map_limits(part: ModelPart) -> dict[str, tuple[float, float]]:
-    """Least and greatest value of every map over all sources."""
-    valid = part.pairs.valid
-    found = {name: part.pairs.explanations[name][valid] for name in part.result.explanations}
+    """Least and greatest value of every map over the sources that are shown."""
+    valid = part.shown.valid
+    found = {name: part.shown.explanations[name][valid] for name in part.result.explanations}
     return {name: (float(values.min()), float(values.max())) for name, values in found.items()}
 
 
@@ -122,10 +122,10 @@ def _pictures(
 ) -> str:
     """The pictures of a source, with the map of the verdict on the model first."""
     shown = shown_explanation(part.result)
-    panel = SourcePanel.of(source, shown, part.pairs, part.maps, annotations, images)
-    position = part.pairs.sources.index(source)
+    panel = SourcePanel.of(source, shown, part.shown, part.maps, annotations, images)
+    position = part.shown.sources.index(source)
     panels = {
-        name: dataclasses.replace(panel, attention=part.pairs.explanations[name][position])
+        name: dataclasses.replace(panel, attention=part.shown.explanations[name][position])
         for name in dict.fromkeys([shown, *part.result.explanations])
     }
     return source_svg(

@@ -37,6 +37,8 @@ from attnxai.statistics.studentized import studentized_ends
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from attnxai.statistics.resamples import Counts
+
     Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 # Rows of resamples at a time, so that memory does not grow with their number.
@@ -102,7 +104,7 @@ def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> 
 
 def mean_interval(
     values: NDArray[np.float64],
-    counts: NDArray[np.float64],
+    counts: Counts,
     *,
     weights: NDArray[np.float64] | None = None,
     kind: IntervalKind = IntervalKind.STUDENTIZED,

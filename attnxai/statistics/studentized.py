@@ -24,6 +24,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from attnxai.statistics.resamples import Counts
+
 MOST_WITHOUT_ERROR = 0.001
 """Largest share of resamples that may hold a single value; beyond it nothing is studentized."""
 
@@ -34,7 +36,7 @@ _ROUNDING = 1e-12
 def studentized_ends(
     values: NDArray[np.float64],
     weights: NDArray[np.float64],
-    counts: NDArray[np.float64],
+    counts: Counts,
     level: float,
 ) -> tuple[float, float] | None:
     """Ends of the studentized interval of a weighted mean; None where resamples cannot be studentized.
@@ -66,7 +68,7 @@ def studentized_ends(
 
 
 def _means_and_errors(
-    deviations: NDArray[np.float64], weights: NDArray[np.float64], counts: NDArray[np.float64]
+    deviations: NDArray[np.float64], weights: NDArray[np.float64], counts: Counts
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weighted mean and standard error of each resample that drew something; 0 for a single value."""
     square = weights**2

@@ -27,7 +27,8 @@ def smooth_fields(rng, n):
     return fields / fields.std()
 
 
-@pytest.mark.parametrize("n_sources", [10, 20, 50])
+# the last in two blocks
+@pytest.mark.parametrize("n_sources", [10, 20, 50, 100])
 @pytest.mark.parametrize("templates", ["none", "centre", "class"])
 def test_level_of_source_permutation(n_sources, templates):
     """Rejection at 1, 5 and 10 % lies in its binomial band, also with shared centre and class bias."""
@@ -43,7 +44,7 @@ def test_level_of_source_permutation(n_sources, templates):
     if templates == "class":
         shared += 2 * np.stack([np.roll(centre, 8 * (-1) ** i, axis=1) for i in range(n_sources)])
     settings = ComparisonSettings(
-        metrics=("nss", "spearman", "auc"), n_permutations=199, n_bootstrap=100
+        metrics=("nss", "spearman", "auc"), n_permutations=199, n_bootstrap=100, most_together=50
     )
     p_values = {}
     for _ in range(n_experiments):

@@ -5,41 +5,43 @@ from __future__ import annotations
 import dataclasses
 import functools
 import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
 from attnxai.agreement.comparison.estimating import ScopeEstimates, scopes_of
 from attnxai.agreement.comparison.families import adjust_over_maps
+from attnxai.agreement.comparison.gathering import PairsInMemory, blocks_of, gather
 from attnxai.agreement.comparison.labels import label_agreement
-from attnxai.agreement.comparison.null_tests import NullTables, null_tables
-from attnxai.agreement.comparison.once import (
-    Once,
-    annotators_of,
-    ceilings_of,
-    self_consistencies_of,
-)
+from attnxai.agreement.comparison.once import Once
 from attnxai.agreement.comparison.settings import ComparisonSettings
+from attnxai.agreement.comparison.shown import shown_sources
 from attnxai.agreement.comparison.streams import Streams
-from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
 from attnxai.agreement.results import ALL, AgreementResult, ComparedData
 from attnxai.alignment.copies import independent_sources
 from attnxai.alignment.labels import labels_in_use, targets_of_label
-from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
+from attnxai.alignment.on_demand import PairsOnDemand
+from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS, notes_within
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
 from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.annotation_set import AnnotationSet
-from attnxai.errors import AssumptionWarning, FewSourcesWarning, OptionError, UndefinedValuesWarning
+from attnxai.errors import (
+    AlignmentError,
+    AssumptionWarning,
+    FewSourcesWarning,
+    OptionError,
+    UndefinedValuesWarning,
+)
 from attnxai.explanations.stack import EMISSION, MapStack, Split
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, too_few
 
 if TYPE_CHECKING:
-    from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
-    from attnxai.alignment.labels import LabelTargets
+    from attnxai.agreement.comparison.gathering import Gathered, PairSource
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.alignment.rasterise import Places
+    from attnxai.annotations.shapes import Label
     from attnxai.data.images import SourceImage
 
 
@@ -120,40 +122,71 @@ def compare_all(
     reliability of the annotators.
     """
     check_order("compare takes maps", stacks, annotations, images)
-    places: Places = {}
+    settings = settings or ComparisonSettings()
+    large = len(annotations.sources) > settings.most_together
+    places: Places | None = None if large else {}
     annotations = usable_annotations(annotations, images, fwhm_arcsec, places=places)
     annotations, images, stacks = independent_sources(annotations, images, stacks)
-    every = align_all(
-        stacks,
-        annotations,
-        images,
-        fwhm_arcsec=fwhm_arcsec,
-        use_source_weights=use_source_weights,
-        places=places,
-    )
+    options: _Aligning = {"fwhm_arcsec": fwhm_arcsec, "use_source_weights": use_source_weights}
+    labels = labels_in_use(annotations)
+    labels = labels if len(labels) > 1 else ()
+    seed = rng if isinstance(rng, int) else None
+    results = []
     once = Once()
     by_id = {image.source: image for image in images}
-    labels = labels_in_use(annotations)
-    results = []
-    for maps, pairs in zip(stacks, every, strict=True):
+    every = [] if large else align_all(stacks, annotations, images, **options, places=places)
+    for m, maps in enumerate(stacks):
         step = None if on_step is None else functools.partial(on_step, maps.model_name)
+        source: PairSource
+        of_labels: list[tuple[str, Callable[[], PairSource]]]
+        if large:
+            made = source = PairsOnDemand(maps, annotations, images, **options)
+            of_labels = [(str(label), functools.partial(made.of_label, label)) for label in labels]
+        else:
+            pairs = every[m]
+            source = PairsInMemory(pairs.in_order())
+            of_labels = [
+                (
+                    str(label),
+                    functools.partial(
+                        _pairs_of_label, label, pairs, maps, annotations, by_id, once
+                    ),
+                )
+                for label in labels
+            ]
+        result = _compare(source, settings, rng, step, once, of_labels)
+        whole = source.whole if large else every[m]
+        shown = source.block(shown_sources(result)) if large else None
         data = ComparedData(
             maps=maps,
             annotations=annotations,
             images=images,
-            pairs=pairs,
-            seed=rng if isinstance(rng, int) else None,
+            pairs=whole,
+            pairs_shown=shown,
+            seed=seed,
         )
-        targets = [
-            once.of(
-                ("label", str(label), pairs.sources, pairs.density),
-                functools.partial(targets_of_label, label, pairs, maps, annotations, by_id),
-            )
-            for label in (labels if len(labels) > 1 else ())
-        ]
-        result = _compare(pairs, settings, rng, step, once, targets)
         results.append(dataclasses.replace(result, data=data))
     return results
+
+
+class _Aligning(TypedDict):
+    fwhm_arcsec: float
+    use_source_weights: bool
+
+
+def _pairs_of_label(
+    label: Label,
+    pairs: AlignedPairs,
+    maps: MapStack,
+    annotations: AnnotationSet,
+    by_id: Mapping[str, SourceImage],
+    once: Once,
+) -> PairsInMemory:
+    targets = once.of(
+        ("label", str(label), pairs.sources, pairs.density),
+        functools.partial(targets_of_label, label, pairs, maps, annotations, by_id),
+    )
+    return PairsInMemory(targets.of(pairs.in_order()).in_order())
 
 
 def check_order(beginning: str, stacks: Any, annotations: Any, images: Any) -> None:
@@ -194,20 +227,19 @@ def compare_pairs(
     UndefinedValuesWarning
         When a metric has no value for some source.
     """
-    return _compare(pairs, settings, rng, on_step, Once())
+    return _compare(PairsInMemory(pairs.in_order()), settings, rng, on_step, Once())
 
 
 def _compare(
-    pairs: AlignedPairs,
+    source: PairSource,
     settings: ComparisonSettings | None,
     rng: np.random.Generator | int,
     on_step: Callable[[int, int], None] | None,
     once: Once,
-    labels: Sequence[LabelTargets] = (),
+    labels: Sequence[tuple[str, Callable[[], PairSource]]] = (),
 ) -> AgreementResult:
     settings = settings or ComparisonSettings()
     streams = Streams(rng)
-    inputs = Inputs.of(pairs, settings)
     n_steps = 0
 
     def step(n: int, n_of_result: int) -> None:
@@ -216,136 +248,142 @@ def _compare(
         if on_step is not None:
             on_step(n, n_steps)
 
-    result = _result_of(inputs, settings, streams, step, once)
+    gathered, result = _result_of(source, settings, streams, step, once)
     _warn(result)
     of_labels = []
-    for number, targets in enumerate(labels, start=1):
-        of_labels.append(label_agreement(targets, inputs.individuals, result, settings, streams))
+    for number, (label, pairs_of_label) in enumerate(labels, start=1):
+        of_labels.append(label_agreement(label, pairs_of_label(), result, settings, streams))
         if on_step is not None:
             on_step(n_steps - len(labels) + number, n_steps)
     result = dataclasses.replace(result, labels=tuple(of_labels))
     if settings.within is not None:
-        result = _with_emission(result, inputs, settings, streams, once)
+        result = _with_emission(result, source, gathered.inputs.pairs, settings, streams, once)
     return adjust_over_maps([result], settings.correction)[0]
 
 
 def _with_emission(
     result: AgreementResult,
-    inputs: Inputs,
+    source: PairSource,
+    pairs: AlignedPairs,
     settings: ComparisonSettings,
     streams: Streams,
     once: Once,
 ) -> AgreementResult:
     """Add the same comparison on each source's own emission."""
-    reason, within = "", inputs.within_emission()
-    if EMISSION not in inputs.pairs.baselines:
+    if EMISSION not in pairs.baselines:
         reason = "no pixel of any image is 0, so emission cannot be told from sky"
-    elif within is None:
-        reason = f"fewer than two sources have marks on {MIN_EMISSION_PIXELS} or more valid pixels of their emission"
-    if reason or within is None:
-        note = f"Agreement within emission is not known: {reason}."
-        return dataclasses.replace(result, notes=(*result.notes, note))
-    own = _result_of(within, dataclasses.replace(settings, nulls=()), streams, None, once)
-    return dataclasses.replace(
-        result, within_emission=own, notes=(*result.notes, *within.pairs.notes)
-    )
+        return _not_within(result, reason)
+    found = gather(source, settings, streams, once, verdict_group=result.verdict_group, within=True)
+    if found is None:
+        return _not_within(
+            result,
+            f"fewer than two sources have marks on {MIN_EMISSION_PIXELS} or more valid pixels of their emission",
+        )
+    own = _estimated(found, dataclasses.replace(settings, nulls=()), streams, lambda: None)
+    notes = notes_within(found.left_out)
+    return dataclasses.replace(result, within_emission=own, notes=(*result.notes, *notes))
+
+
+def _not_within(result: AgreementResult, reason: str) -> AgreementResult:
+    note = f"Agreement within emission is not known: {reason}."
+    return dataclasses.replace(result, notes=(*result.notes, note))
 
 
 def _result_of(
-    inputs: Inputs,
+    source: PairSource,
     settings: ComparisonSettings,
     streams: Streams,
-    on_step: Callable[[int, int], None] | None,
+    on_step: Callable[[int, int], None],
     once: Once,
-) -> AgreementResult:
-    pairs = inputs.pairs
-    nulls = settings.chosen_nulls
-    scopes = list(scopes_of(inputs))
-    several = bool((inputs.individuals.present.sum(axis=0) > 1).any())
-    n_steps = 2 + len(nulls) * inputs.n_explanations + 2 * several + len(scopes)
+) -> tuple[Gathered, AgreementResult]:
+    whole = source.whole
+    n_blocks = len(blocks_of(source, settings, streams))
+    n_of_nulls = len(settings.chosen_nulls) * len(whole.explanations)
+    n_steps = n_blocks * (2 + n_of_nulls) + len(list(scopes_of(whole)))
     n_done = 0
 
     def done() -> None:
         nonlocal n_done
         n_done += 1
-        if on_step is not None:
-            on_step(n_done, n_steps)
+        on_step(n_done, n_steps)
 
-    values = measure(inputs, done)
-    undefined = undefined_values(inputs, values)
-    of_nulls: dict[str, list[NullTables]] = {}
-    for null in nulls:
-        for e, name in enumerate(inputs.names[: inputs.n_explanations]):
-            of_nulls.setdefault(name, []).append(null_tables(inputs, null, e, streams))
-            done()
-    verdict_group = group_of_verdict(inputs.pairs.splits)
-    ceilings: dict[str, NoiseCeiling] = {}
-    annotators = None
-    if several:
-        # a score against a consensus is not one against single annotators, as the ceiling is
-        if settings.consensus is None:
-            ceilings = ceilings_of(inputs, settings, once)
-        done()
-        if inputs.within is None:
-            annotators = annotators_of(inputs, settings, verdict_group, streams, once)
-        done()
-    looks = self_consistencies_of(inputs, once)
+    gathered = gather(
+        source,
+        settings,
+        streams,
+        once,
+        verdict_group=group_of_verdict(whole.splits),
+        on_step=done,
+    )
+    if gathered is None:
+        raise AlignmentError("there are no sources to compare")
+    result = _estimated(gathered, settings, streams, done)
+    notes = (*source.notes(), *gathered.inputs.stratified.notes, *_footprint_notes(gathered))
+    return gathered, dataclasses.replace(result, notes=notes)
+
+
+def _estimated(
+    gathered: Gathered, settings: ComparisonSettings, streams: Streams, done: Callable[[], None]
+) -> AgreementResult:
+    """The estimates of everything that was gathered."""
+    inputs, values, looks = gathered.inputs, gathered.values, gathered.looks
+    pairs = inputs.pairs
+    verdict_group = group_of_verdict(pairs.splits)
     estimates, given, ceiling_estimates, consistencies = [], [], [], []
-    for scope in scopes:
-        made = ScopeEstimates(scope, inputs, values, settings, streams)
+    for scope in scopes_of(pairs):
+        made = ScopeEstimates(scope, inputs, values, settings, streams, gathered.tests[scope.names])
         own = {
-            metric.name: made.ceiling(ceilings[metric.name], metric.bounds)
+            metric.name: made.ceiling(gathered.ceilings[metric.name], metric.bounds)
             for metric in inputs.metrics
-            if metric.name in ceilings
+            if metric.name in gathered.ceilings
         }
         main = scope.names == (verdict_group, ALL)
-        estimates += made.estimates(of_nulls, own if main else {}, main=main)
+        estimates += made.estimates(gathered.nulls, own if main else {}, main=main)
         given += made.partial_correlations()
         consistencies += made.self_consistencies(looks)
         ceiling_estimates += [
             made.noise_ceiling(ceiling) for ceiling in own.values() if ceiling.n_annotators > 1
         ]
         done()
+    annotators = gathered.annotators
     return AgreementResult(
         model_name=pairs.model_name,
         estimates=tuple(estimates),
-        sources=inputs.pairs.sources,
-        classes=inputs.pairs.classes,
-        splits=tuple(str(split) for split in inputs.pairs.splits),
+        sources=pairs.sources,
+        classes=pairs.classes,
+        splits=tuple(str(split) for split in pairs.splits),
         annotators=pairs.annotators,
         explanations=tuple(pairs.explanations),
         baselines=tuple(pairs.baselines),
         metrics=settings.metric_names,
         values=values.own,
-        undefined=tuple(undefined),
+        undefined=gathered.undefined,
         verdict_group=verdict_group,
         settings={
             **settings.to_record(),
             "strata": list(inputs.stratified.keys),
             "fwhm_arcsec": pairs.fwhm_arcsec,
             "weighted": bool((pairs.source_weights != 1).any()),
+            "n_blocks": gathered.n_blocks,
         },
         strata=inputs.stratified.of_sources,
-        source_weights=inputs.pairs.source_weights,
+        source_weights=pairs.source_weights,
         partial_correlations=tuple(given),
         partial_correlation_values=values.partial_correlations,
         noise_ceilings=tuple(ceiling_estimates),
         self_consistencies=tuple(consistencies),
         self_consistency_values=looks if settings.consensus is None else looks[:0],
-        annotator_agreement=annotators,
-        notes=()
-        if inputs.within
-        else (*pairs.notes, *inputs.stratified.notes, *_footprint_notes(inputs)),
+        annotator_agreement=annotators.agreement(settings, streams) if annotators else None,
     )
 
 
-def _footprint_notes(inputs: Inputs) -> list[str]:
-    valid, common = inputs.pairs.valid, inputs.common
-    if not (valid != common).any():
+def _footprint_notes(gathered: Gathered) -> list[str]:
+    n_common, n_most = gathered.footprint
+    if n_common == n_most:
         return []
     note = (
-        f"Footprints differ between sources: annotations are permuted over the {common.sum()} "
-        f"pixels that are valid for all, of up to {valid.sum(axis=(1, 2)).max()}."
+        f"Footprints differ between sources: annotations are permuted over the {n_common} "
+        f"pixels that are valid for all, of up to {n_most}."
     )
     return [note]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -11,11 +12,12 @@ import numpy as np
 
 from attnxai.agreement.comparison.null_tests import (
     NullTables,
+    PermutationMeans,
     PermutationTests,
     SourcePermutationTests,
     run_sourcewise_test,
 )
-from attnxai.agreement.effect_components import components_of_tables
+from attnxai.agreement.effect_components import EffectParts
 from attnxai.agreement.estimates import (
     Estimate,
     NoiseCeilingEstimate,
@@ -27,8 +29,9 @@ from attnxai.agreement.noise_ceiling.share import NoiseCeilingShare, shares_of_n
 from attnxai.agreement.results import ALL, mean_over_annotators
 from attnxai.errors import OptionError
 from attnxai.explanations.stack import CENTRE_BIAS
-from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.bootstrap import mean_interval
 from attnxai.statistics.interval import Interval
+from attnxai.statistics.resamples import resamples_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +41,9 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.tables import Inputs, Values
     from attnxai.agreement.effect_components import Components
     from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
+    from attnxai.alignment.pairs import AlignedPairs
     from attnxai.metrics import Metric
+    from attnxai.statistics.resamples import Counts
 
 CORRELATION_BOUNDS = (-1.0, 1.0)
 
@@ -57,19 +62,76 @@ class Scope:
         return self.group, self.class_name
 
 
-def scopes_of(inputs: Inputs) -> Iterator[Scope]:
+@dataclasses.dataclass(slots=True, kw_only=True, eq=False)
+class ScopeTests:
+    """What the tests over one scope are made of, by the numbers of metric and map, added up over blocks of sources.
+
+    ``effects`` has what a plan needs, None where some pair has no value.
+    """
+
+    means: dict[tuple[int, int], PermutationMeans] = dataclasses.field(default_factory=dict)
+    effects: dict[tuple[int, int], EffectParts | None] = dataclasses.field(default_factory=dict)
+
+    def run(
+        self,
+        scope: Scope,
+        inputs: Inputs,
+        values: Values,
+        settings: ComparisonSettings,
+        streams: Streams,
+        *,
+        whole: bool,
+        main: bool,
+    ) -> None:
+        """Permute the sources of the scope, of all inputs or of a block of them."""
+        permutations = SourcePermutationTests(inputs, settings, streams, scope.names, whole=whole)
+        strata = {inputs.stratified.of_sources[i] for i in scope.members}
+        # of one class alone, permuting within classes is permuting all
+        several = len(strata) > 1 if whole else len(inputs.stratified.keys) > 1
+        in_strata = strata != {None} and (scope.class_name == ALL or several)
+        for m, e in itertools.product(range(len(inputs.metrics)), range(len(inputs.names))):
+            if inputs.names[e] != CENTRE_BIAS:
+                table = values.pair_means[m][e]
+                self.means[m, e] = permutations.run(table, scope.members, in_strata=in_strata)
+            if main and e < inputs.n_explanations:
+                self.effects[m, e] = _effect_parts(inputs, values.pairs[m, e], scope)
+
+    def join(self, other: ScopeTests) -> None:
+        """Add the sources of another block."""
+        for key, means in other.means.items():
+            self.means[key] = self.means[key] + means if key in self.means else means
+        for key, parts in other.effects.items():
+            earlier = self.effects.get(key, parts)
+            known = parts is not None and earlier is not None
+            self.effects[key] = (
+                parts if earlier is parts else earlier + parts if known else None  # type: ignore[operator]
+            )
+
+
+def _effect_parts(inputs: Inputs, tables: NDArray[np.float64], scope: Scope) -> EffectParts | None:
+    """What a plan needs of the values of all pairs (n_annotators, n_sources, n_sources)."""
+    members = scope.members[inputs.pairs.source_weights[scope.members] > 0]
+    if inputs.within or not members.size:  # plans are for the whole field
+        return None
+    tables = tables[:, members][:, :, members]
+    strata = [inputs.stratified.of_sources[i] for i in members]
+    if not np.isfinite(tables).all() or min(Counter(strata).values()) < 3:
+        return None
+    return EffectParts.of(tables, strata)
+
+
+def scopes_of(pairs: AlignedPairs) -> Iterator[Scope]:
     """Every group, and all if there are several; of each every class, and all."""
-    groups = sorted({str(split) for split in inputs.pairs.splits})
+    groups = sorted({str(split) for split in pairs.splits})
     if len(groups) > 1:
         groups.append(ALL)
-    known = sorted({name for name in inputs.pairs.classes if name is not None})
+    known = sorted({name for name in pairs.classes if name is not None})
     for group in groups:
         for class_name in (ALL, *known):
             members = [
                 i
-                for i in range(len(inputs.pairs.sources))
-                if group in (ALL, inputs.pairs.splits[i])
-                and class_name in (ALL, inputs.pairs.classes[i])
+                for i in range(len(pairs.sources))
+                if group in (ALL, pairs.splits[i]) and class_name in (ALL, pairs.classes[i])
             ]
             if members:
                 yield Scope(
@@ -87,12 +149,13 @@ class ScopeEstimates:
         values: Values,
         settings: ComparisonSettings,
         streams: Streams,
+        tests: ScopeTests | None = None,
     ) -> None:
         self._scope, self._inputs, self._values = scope, inputs, values
         self._settings, self._streams = settings, streams
+        self._tests = tests or ScopeTests()
         self._weights = inputs.pairs.source_weights[scope.members]
-        self._counts: NDArray[np.float64] | None = None
-        self._permutations = SourcePermutationTests(inputs, settings, streams, scope.names)
+        self._counts: Counts | None = None
 
     def estimates(
         self,
@@ -133,9 +196,7 @@ class ScopeEstimates:
         is_baseline = e >= inputs.n_explanations
         tests, reason = PermutationTests(), _WHY_NO_TEST
         if name != CENTRE_BIAS:
-            tests = self._permutations.run(
-                self._values.pair_means[m][e], members, in_strata=self._permutes_within_strata()
-            )
+            tests = self._tests.means[m, e].tests(self._settings.alternative)
             reason = inputs.stratified.missing_of(members.tolist()) if tests.pooled else _TOO_FEW
             if inputs.within and not metric.signed_maps:
                 reason = _SIGNED
@@ -178,18 +239,13 @@ class ScopeEstimates:
             },
             share_of_noise_ceiling=share,
             spreads=self._spreads(m, e) if main and not is_baseline else None,
-            left_test=tuple(inputs.pairs.sources[i] for i in tests.left_out),
+            left_test=tuple(tests.left_out),
             not_tested=reason,
         )
 
     def _n_undefined(self, values: NDArray[np.float64]) -> int:
         """Sources that count and have no value of any annotator, of values (n_annotators, n_sources)."""
         return int((~np.isfinite(values).any(axis=0) & (self._weights > 0)).sum())
-
-    def _permutes_within_strata(self) -> bool:
-        strata = {self._inputs.stratified.of_sources[i] for i in self._scope.members}
-        # of one class alone, permuting within classes is permuting all
-        return strata != {None} and (self._scope.class_name == ALL or len(strata) > 1)
 
     def interval(
         self,
@@ -209,7 +265,7 @@ class ScopeEstimates:
                 rng=self._streams.of("crossed", *self._scope.names, *purpose),
             )
         if self._counts is None:  # only where one annotator marked
-            self._counts = bootstrap_counts(
+            self._counts = resamples_of(
                 self._scope.members.size,
                 settings.n_bootstrap,
                 self._streams.of("bootstrap", *self._scope.names),
@@ -240,15 +296,9 @@ class ScopeEstimates:
 
     def _spreads(self, m: int, e: int) -> tuple[Components, Interval] | None:
         """Effect and spreads for a plan, where the values of all pairs give them."""
-        members = self._scope.members[self._weights > 0]
-        if self._inputs.within:  # plans are for the whole field
-            return None
-        tables = self._values.pairs[m, e][:, members][:, :, members]
-        strata = [self._inputs.stratified.of_sources[i] for i in members]
-        if not members.size or not np.isfinite(tables).all() or min(Counter(strata).values()) < 3:
-            return None
+        parts = self._tests.effects.get((m, e))
         try:
-            return components_of_tables(tables, strata)
+            return parts.components() if parts is not None else None
         except OptionError:  # values without any spread, from which nothing can be planned
             return None
 

@@ -9,48 +9,59 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.comparison.estimating import Scope, ScopeEstimates
+from attnxai.agreement.comparison.gathering import gather
+from attnxai.agreement.comparison.once import Once
 from attnxai.agreement.comparison.streams import Streams
-from attnxai.agreement.comparison.tables import Inputs, measure
 from attnxai.agreement.estimates import LabelAgreement
 from attnxai.agreement.intervals.crossed import UNBOUNDED
 from attnxai.agreement.results import ALL
 
 if TYPE_CHECKING:
+    from attnxai.agreement.comparison.gathering import PairSource
     from attnxai.agreement.comparison.settings import ComparisonSettings
     from attnxai.agreement.results import AgreementResult
-    from attnxai.alignment.labels import LabelTargets
-    from attnxai.alignment.pairs import AlignedPairs
     from attnxai.statistics.interval import Interval
 
 
 def label_agreement(
-    targets: LabelTargets,
-    pairs: AlignedPairs,
+    label: str,
+    source: PairSource,
     result: AgreementResult,
     settings: ComparisonSettings,
     streams: Streams,
 ) -> LabelAgreement:
     """Agreement of all maps with the marks of one label, by every metric.
 
-    Sources are those that conclusions rest on and that hold the label; permutations are among these. ``result`` is that
-    of all marks, and ``pairs`` are those with every annotator. P-values are not adjusted yet.
+    Sources are those that conclusions rest on and that hold the label; permutations are among these. ``source`` has the
+    marks of the label, of every annotator, and ``result`` is that of all marks. P-values are not adjusted yet.
     """
     settings = dataclasses.replace(settings, nulls=(), within=None)
-    inputs = Inputs.of(targets.of(pairs), settings)
     group = result.verdict_group
+    found = gather(
+        source,
+        settings,
+        Streams(streams.of("label", label)),
+        Once(),
+        verdict_group=group,
+        partial=False,
+    )
+    if found is None:
+        return LabelAgreement(label=label, group=group, n_sources=0, estimates=())
+    inputs, values = found.inputs, found.values
     members = np.array(
         [i for i, split in enumerate(inputs.pairs.splits) if split == group], dtype=np.intp
     )
     n_sources = int((inputs.pairs.source_weights[members] > 0).sum())
     if not n_sources:
-        return LabelAgreement(label=str(targets.label), group=group, n_sources=0, estimates=())
-    values = measure(inputs, partial=False)
+        return LabelAgreement(label=label, group=group, n_sources=0, estimates=())
+    scope = Scope(group=group, class_name=ALL, members=members)
     made = ScopeEstimates(
-        Scope(group=group, class_name=ALL, members=members),
+        scope,
         inputs,
         values,
         settings,
-        Streams(streams.of("label", targets.label)),
+        Streams(streams.of("label", label)),
+        found.tests[scope.names],
     )
     # a consensus is one row, named after the annotators of the label
     rows = (
@@ -58,7 +69,8 @@ def label_agreement(
         if settings.consensus is None
         else [0]
     )
-    columns = [result.sources.index(inputs.pairs.sources[i]) for i in members]
+    place = {name: i for i, name in enumerate(result.sources)}
+    columns = [place[inputs.pairs.sources[i]] for i in members]
     all_marks: dict[tuple[str, str], Interval] = {}
     minus_all_marks: dict[tuple[str, str], Interval] = {}
     for (m, metric), (e, name) in itertools.product(
@@ -71,7 +83,7 @@ def label_agreement(
         difference = made.interval(own - shared, UNBOUNDED, *purpose, "difference")
         minus_all_marks[name, metric.name] = difference
     return LabelAgreement(
-        label=str(targets.label),
+        label=label,
         group=group,
         n_sources=n_sources,
         estimates=tuple(made.estimates({}, {}, main=False)),

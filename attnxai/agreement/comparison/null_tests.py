@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from attnxai.nulls import (
     run_null_test,
     usable_sources,
 )
-from attnxai.nulls.p_values import p_values_of
+from attnxai.nulls.p_values import NullMeans, null_means, p_values_of
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.tables import Inputs
     from attnxai.metrics import Metric
     from attnxai.metrics.targets import Targets
-    from attnxai.nulls import NullModel
+    from attnxai.nulls import Alternative, NullModel
 
+_Means = TypeVar("_Means", "NullMeans", "Pairings")
 N_PAIRINGS = 20
 """Pairings of maps with annotations of other sources, by which a null is checked on the data."""
 N_PERMUTATION_PAIRINGS = 200
@@ -54,7 +55,7 @@ class PermutationTests:
     the test within strata, those of similar size in it) have in common, the share that lies beyond 95 % of the pairings
     that the test compares with. Nobody has its own annotation in either. It is 5 % where sources have nothing more in
     common, and None where strata are too small to tell or cannot be divided. ``p_within_size`` is the p-value of the
-    permutation within halves of size of each stratum. ``left_out`` are positions of sources that have no value with some
+    permutation within halves of size of each stratum. ``left_out`` are ids of sources that have no value with some
     partner.
     """
 
@@ -63,54 +64,137 @@ class PermutationTests:
     pooled_rejections_pairing_broken: float | None = None
     within_rejections_pairing_broken: float | None = None
     p_within_size: float | None = None
-    left_out: Sequence[int] = ()
+    left_out: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pairings:
+    """Means of pairings of a test, and of those of sources that have more in common."""
+
+    reference: NDArray[np.float64]
+    paired: NDArray[np.float64]
+    weight: float
+
+    def __add__(self, other: Pairings) -> Pairings:
+        weight = self.weight + other.weight
+        own, theirs = self.weight / weight, other.weight / weight
+        return Pairings(
+            reference=own * self.reference + theirs * other.reference,
+            paired=own * self.paired + theirs * other.paired,
+            weight=weight,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PermutationMeans:
+    """What :class:`PermutationTests` are made of, over the sources of a block; those of blocks can be added."""
+
+    pooled: NullMeans | None = None
+    within_strata: NullMeans | None = None
+    within_size: NullMeans | None = None
+    pooled_pairings: Pairings | None = None
+    within_pairings: Pairings | None = None
+    left_out: tuple[str, ...] = ()
+
+    def __add__(self, other: PermutationMeans) -> PermutationMeans:
+        by_size = None
+        if self.within_size or other.within_size:  # a stratum that has no halves is permuted whole
+            by_size = _add(
+                self.within_size or self.within_strata, other.within_size or other.within_strata
+            )
+        return PermutationMeans(
+            pooled=_add(self.pooled, other.pooled),
+            within_strata=_add(self.within_strata, other.within_strata),
+            within_size=by_size,
+            pooled_pairings=_add(self.pooled_pairings, other.pooled_pairings),
+            within_pairings=_add(self.within_pairings, other.within_pairings),
+            left_out=(*self.left_out, *other.left_out),
+        )
+
+    def tests(self, alternative: Alternative) -> PermutationTests:
+        """The tests over all sources of these means."""
+        if self.pooled is None or self.pooled.n_sources < 2:
+            return PermutationTests(left_out=self.left_out)
+        pooled = self.pooled.test(alternative)
+        within = self.within_strata.test(alternative) if self.within_strata else None
+        return PermutationTests(
+            pooled=pooled,
+            within_strata=within,
+            pooled_rejections_pairing_broken=_rejections(pooled, self.pooled_pairings),
+            within_rejections_pairing_broken=_rejections(within, self.within_pairings),
+            p_within_size=self.within_size.test(alternative).p_value if self.within_size else None,
+            left_out=self.left_out,
+        )
+
+
+def _add(first: _Means | None, second: _Means | None) -> _Means | None:
+    return first + second if first and second else first or second
+
+
+def _rejections(test: NullTest | None, pairings: Pairings | None) -> float | None:
+    """How often a test rejects for maps paired with annotations of others that have more in common."""
+    if test is None or pairings is None or not test.can_reject():
+        return None
+    # not by the permutations of the test, in which some sources have their own annotation
+    p_values = p_values_of(pairings.paired, pairings.reference, False, test.alternative)
+    return float((p_values <= SIGNIFICANCE_LEVEL).mean())
 
 
 class SourcePermutationTests:
-    """Permutes the sources of one scope (names of split and class); all maps and metrics share the draws."""
+    """Permutes the sources of one scope (names of split and class); all maps and metrics share the draws.
+
+    Unless the inputs are the ``whole``, their means are to be added to those of other blocks of sources.
+    """
 
     def __init__(
-        self, inputs: Inputs, settings: ComparisonSettings, streams: Streams, scope: tuple[str, str]
+        self,
+        inputs: Inputs,
+        settings: ComparisonSettings,
+        streams: Streams,
+        scope: tuple[str, str],
+        *,
+        whole: bool = True,
     ) -> None:
         self._inputs, self._settings = inputs, settings
-        self._streams, self._scope = streams, scope
+        self._streams, self._scope, self._whole = streams, scope, whole
         self._draws: dict[tuple[str, bytes], NullDraws] = {}
         self._pairings: dict[tuple[str, bytes], list[NDArray[np.intp]] | None] = {}
 
     def run(
         self, matrix: NDArray[np.float64], members: NDArray[np.intp], *, in_strata: bool
-    ) -> PermutationTests:
+    ) -> PermutationMeans:
         """Permute the members (positions of sources), pooled and, if asked for, within strata.
 
         ``matrix``, shape (n_sources, n_sources), holds the metric of every source's map with every source's annotation.
         """
         counted = members[self._inputs.pairs.source_weights[members] > 0]
         usable = usable_sources(matrix, counted, permutes_sources=True)
-        left_out = np.setdiff1d(counted, usable).tolist()
-        if usable.size < 2:
-            return PermutationTests(left_out=left_out)
+        sources = self._inputs.pairs.sources
+        left_out = tuple(sources[i] for i in np.setdiff1d(counted, usable))
+        # one source of a block keeps its own annotation, beside those of other blocks
+        if usable.size < (2 if self._whole else 1):
+            return PermutationMeans(left_out=left_out)
         pooled = self._test(SourcePermutation(within_strata=False), matrix, usable)
         if not in_strata:
-            return PermutationTests(pooled=pooled, left_out=left_out)
+            return PermutationMeans(pooled=pooled, left_out=left_out)
         within = self._test(SourcePermutation(keys=self._inputs.stratified.keys), matrix, usable)
-        return PermutationTests(
+        return PermutationMeans(
             pooled=pooled,
             within_strata=within,
-            pooled_rejections_pairing_broken=self._rejections(pooled, matrix, usable),
-            within_rejections_pairing_broken=self._rejections(within, matrix, usable),
-            p_within_size=self._p_within_size(matrix, usable),
+            within_size=self._within_size(matrix, usable),
+            pooled_pairings=self._means_of_pairings(pooled.null, matrix, usable),
+            within_pairings=self._means_of_pairings(within.null, matrix, usable),
             left_out=left_out,
         )
 
-    def _rejections(
-        self, test: NullTest, matrix: NDArray[np.float64], usable: NDArray[np.intp]
-    ) -> float | None:
-        """How often a test rejects for maps paired with annotations of others that have more in common."""
-        key = (test.null, usable.tobytes())
+    def _means_of_pairings(
+        self, null: str, matrix: NDArray[np.float64], usable: NDArray[np.intp]
+    ) -> Pairings | None:
+        key = (null, usable.tobytes())
         if key not in self._pairings:
-            self._pairings[key] = self._pairings_of(test, usable)
+            self._pairings[key] = self._pairings_of(null, usable)
         pairings = self._pairings[key]
-        if pairings is None or not test.can_reject():
+        if pairings is None:
             return None
         table, weights = matrix[np.ix_(usable, usable)], self._inputs.pairs.source_weights[usable]
         means = []
@@ -119,22 +203,17 @@ class SourcePermutationTests:
             values = table[np.arange(usable.size), partners]
             weighted = weights[partners]
             means.append((values * weighted).sum(axis=1) / weighted.sum(axis=1))
-        reference, paired = means
-        # not by the permutations of the test, in which some sources have their own annotation
-        p_values = p_values_of(paired, reference, False, self._settings.alternative)
-        return float((p_values <= SIGNIFICANCE_LEVEL).mean())
+        return Pairings(reference=means[0], paired=means[1], weight=float(weights.sum()))
 
-    def _pairings_of(
-        self, test: NullTest, usable: NDArray[np.intp]
-    ) -> list[NDArray[np.intp]] | None:
+    def _pairings_of(self, null: str, usable: NDArray[np.intp]) -> list[NDArray[np.intp]] | None:
         """Pairings as a test makes them, and those of sources that have more in common; None where there are none."""
         strata = [self._inputs.stratified.of_sources[i] for i in usable]
-        pooled = test.null == SourcePermutation(within_strata=False).label
+        pooled = null == SourcePermutation(within_strata=False).label
         wide: Sequence[Hashable] = [None] * len(strata) if pooled else strata
         narrow = strata if pooled else self._halves(usable)
         if not large_enough(narrow) or (not pooled and len(set(narrow)) == len(set(wide))):
             return None
-        rng = self._streams.of("pairings", test.null, *self._scope)
+        rng = self._streams.of("pairings", null, *self._scope)
         return [
             pair_with_others(kinds, n, rng, keep_single=not pooled)
             for kinds, n in ((wide, N_REFERENCE_PAIRINGS), (narrow, N_PERMUTATION_PAIRINGS))
@@ -145,12 +224,14 @@ class SourcePermutationTests:
         strata = [self._inputs.stratified.of_sources[i] for i in usable]
         return halve_strata(strata, [self._inputs.sizes[i] for i in usable])
 
-    def _p_within_size(self, matrix: NDArray[np.float64], usable: NDArray[np.intp]) -> float | None:
+    def _within_size(
+        self, matrix: NDArray[np.float64], usable: NDArray[np.intp]
+    ) -> NullMeans | None:
         halves = self._halves(usable)
         if not any(half is not None for _, half in halves):
             return None
         null = SourcePermutation(keys=(*self._inputs.stratified.keys, "half of size"))
-        return self._test(null, matrix, usable, halves).p_value
+        return self._test(null, matrix, usable, halves)
 
     def _test(
         self,
@@ -158,20 +239,20 @@ class SourcePermutationTests:
         matrix: NDArray[np.float64],
         usable: NDArray[np.intp],
         strata: Sequence[Hashable] | None = None,
-    ) -> NullTest:
+    ) -> NullMeans:
         key = (null.label, usable.tobytes())
         if key not in self._draws:
             self._draws[key] = null.draw(
                 strata or [self._inputs.stratified.of_sources[i] for i in usable],
                 n_draws=self._settings.n_permutations,
                 rng=self._streams.of("exchange", null.label, *self._scope),
+                all_if_few=self._whole,
             )
-        return run_null_test(
+        return null_means(
             matrix[np.ix_(usable, usable)],
             self._draws[key],
             null=null.label,
             weights=self._inputs.pairs.source_weights[usable],
-            alternative=self._settings.alternative,
         )
 
 

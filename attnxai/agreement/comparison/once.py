@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement, annotator_agreement
+from attnxai.agreement.noise_ceiling.annotators import AnnotatorParts, streams_of
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
-from attnxai.agreement.noise_ceiling.pairwise import pairwise_agreement
+from attnxai.agreement.noise_ceiling.pairwise import PairwiseParts
 from attnxai.agreement.noise_ceiling.self_consistency import self_consistencies
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.settings import ComparisonSettings
     from attnxai.agreement.comparison.streams import Streams
     from attnxai.agreement.comparison.tables import Inputs
+    from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement
     from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
 
 _Made = TypeVar("_Made")
@@ -59,6 +60,7 @@ def ceilings_of(
             inputs.pairs.valid,
             weights=inputs.pairs.source_weights,
             level=settings.level,
+            elsewhere=inputs.elsewhere,
         ),
     )
 
@@ -71,15 +73,47 @@ def self_consistencies_of(inputs: Inputs, once: Once) -> NDArray[np.float64]:
     return once.of(
         ("looks", pairs.density, pairs.valid, *(look.density for look in pairs.looks)),
         lambda: self_consistencies(
-            inputs.metrics, pairs.density, pairs.mask, pairs.present, pairs.valid, pairs.looks
+            inputs.metrics,
+            pairs.density,
+            pairs.mask,
+            pairs.present,
+            pairs.valid,
+            pairs.looks,
         ),
     )
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AnnotatorsOfVerdict:
+    """What annotators marked on the sources that conclusions rest on, of all sources or of a block, which can be joined."""
+
+    annotators: tuple[str, ...]
+    parts: AnnotatorParts
+    pairwise: PairwiseParts
+
+    def __add__(self, other: AnnotatorsOfVerdict) -> AnnotatorsOfVerdict:
+        return dataclasses.replace(
+            self, parts=self.parts + other.parts, pairwise=self.pairwise + other.pairwise
+        )
+
+    def agreement(
+        self, settings: ComparisonSettings, streams: Streams
+    ) -> AnnotatorAgreement | None:
+        """The reliability of these marks."""
+        found = self.parts.agreement(
+            n_bootstrap=settings.n_bootstrap,
+            level=settings.level,
+            streams=streams_of(streams.of("annotators"))[1],
+        )
+        if found is None:
+            return None
+        return dataclasses.replace(found, pairwise=self.pairwise.agreement(self.annotators))
+
+
 def annotators_of(
     inputs: Inputs, settings: ComparisonSettings, group: str, streams: Streams, once: Once
-) -> AnnotatorAgreement | None:
-    """Reliability of what was marked on the sources that conclusions rest on."""
+) -> AnnotatorsOfVerdict:
+    """What the reliability of the annotators of these sources is made of."""
     members = [
         i
         for i, split in enumerate(inputs.individuals.splits)
@@ -87,27 +121,21 @@ def annotators_of(
     ]
     strata = [str(inputs.stratified.of_sources[i]) for i in members]
 
-    def agreement() -> AnnotatorAgreement | None:
-        found = annotator_agreement(
-            inputs.individuals.mask[:, members],
-            inputs.individuals.present[:, members],
-            pixel_scale_arcsec=inputs.individuals.pixel_scale_arcsec,
-            strata=[inputs.stratified.of_sources[i] for i in members],
-            n_permutations=settings.n_permutations,
-            n_bootstrap=settings.n_bootstrap,
-            level=settings.level,
-            rng=streams.of("annotators"),
-        )
-        if found is None:
-            return None
+    def parts() -> AnnotatorsOfVerdict:
         of_verdict = inputs.individuals.select(np.array(members, dtype=np.intp))
-        pairwise = pairwise_agreement(
-            of_verdict.annotators,
-            of_verdict.density,
-            of_verdict.mask,
-            of_verdict.present,
-            of_verdict.looks,
+        return AnnotatorsOfVerdict(
+            annotators=of_verdict.annotators,
+            parts=AnnotatorParts.of(
+                of_verdict.mask,
+                of_verdict.present,
+                pixel_scale_arcsec=inputs.individuals.pixel_scale_arcsec,
+                strata=[inputs.stratified.of_sources[i] for i in members],
+                n_permutations=settings.n_permutations,
+                rng=streams_of(streams.of("annotators"))[0],
+            ),
+            pairwise=PairwiseParts.of(
+                of_verdict.density, of_verdict.mask, of_verdict.present, of_verdict.looks
+            ),
         )
-        return dataclasses.replace(found, pairwise=pairwise)
 
-    return once.of(("annotators", inputs.individuals.mask, members, strata), agreement)
+    return once.of(("annotators", inputs.individuals.mask, members, strata), parts)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
+from attnxai.agreement.comparison.blocks import MOST_TOGETHER
 from attnxai.agreement.comparison.strata import CLASS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.annotations.consensus import ConsensusRule
@@ -54,6 +55,9 @@ class ComparisonSettings:
         Kind of interval where there is one annotator; with several, sources and annotators are crossed.
     level : float
         Confidence level.
+    most_together : int
+        Sources up to which every map is compared with the annotation of every source of the null. Of more sources, each is
+        compared with those of a random block of about 100 (:mod:`attnxai.agreement.comparison.blocks`).
 
     Examples
     --------
@@ -76,6 +80,7 @@ class ComparisonSettings:
     n_bootstrap: int = 10_000
     interval: IntervalKind = IntervalKind.STUDENTIZED
     level: float = CONFIDENCE_LEVEL
+    most_together: int = MOST_TOGETHER
 
     def __post_init__(self) -> None:
         for name in ("metrics", "nulls", "strata"):
@@ -129,7 +134,7 @@ class ComparisonSettings:
             raise OptionError("no strata are given; class is the usual choice")
         for name in ("metrics", "nulls", "strata"):
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
-        for name, least in (("n_permutations", 1), ("n_bootstrap", 100)):
+        for name, least in (("n_permutations", 1), ("n_bootstrap", 100), ("most_together", 50)):
             count = getattr(self, name)
             if not isinstance(count, Integral) or count < least:
                 raise OptionError(f"{name} has to be a whole number from {least} on, got {count}")
@@ -183,6 +188,7 @@ class ComparisonSettings:
             "n_bootstrap": self.n_bootstrap,
             "interval": str(self.interval),
             "level": self.level,
+            "most_together": self.most_together,
         }
 
 

@@ -53,18 +53,22 @@ class Strata:
         return self.missing
 
 
-def strata_of(pairs: AlignedPairs, keys: Sequence[str]) -> Strata:
+def strata_of(
+    pairs: AlignedPairs, keys: Sequence[str], *, whole: AlignedPairs | None = None
+) -> Strata:
     """Stratum of every source, from the keys that are known for some source.
 
     A key is ``class``, ``size``, ``annotators`` (those of the source) or a column of the annotation table; an
-    :class:`~attnxai.errors.OptionError` names any other.
+    :class:`~attnxai.errors.OptionError` names any other. Strata of a block are as if it were alone, with keys and notes of
+    the ``whole``.
     """
-    check_keys(keys, pairs.columns)
+    every = whole or pairs
+    check_keys(keys, every.columns)
     found: dict[str, Sequence[Hashable]] = {}
     notes: list[str] = []
     for key in keys:
         if key == CLASS:
-            classes, note = _classes(pairs)
+            classes, note = _classes(pairs, every)
             if not classes:
                 return Strata(keys=tuple(keys), of_sources=(None,) * len(pairs), missing=note)
             found |= classes
@@ -79,12 +83,14 @@ def strata_of(pairs: AlignedPairs, keys: Sequence[str]) -> Strata:
         else:
             found[key] = pairs.columns[key]
     known = {
-        key: values for key, values in found.items() if any(value is not None for value in values)
+        key: values
+        for key, values in found.items()
+        if any(v is not None for v in (values if whole is None else whole.columns.get(key, (0,))))
     }
     if not known:
         missing = f"{' and '.join(keys)} is known for none of the sources, so there is nothing to permute within"
         return Strata(keys=tuple(keys), of_sources=(None,) * len(pairs), missing=missing)
-    if CLASS not in keys and not any(pairs.classes):
+    if CLASS not in keys and not any(every.classes):
         notes.append(
             "The classes of the sources are not known: the test assumes that sources of the same "
             f"{' and '.join(known)} have nothing else in common that depends on their class."
@@ -110,16 +116,16 @@ def _unknown(keys: Sequence[str], sources: str) -> str:
     return f"{' and '.join(keys)} is known for none of {sources}, so there is nothing to permute within"
 
 
-def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
+def _classes(pairs: AlignedPairs, every: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
     """What stands for the class, by its name, and a note; where nothing does, the note says why."""
     classes = pairs.classes
     unknown = np.array([name is None for name in classes])
-    if not unknown.any():
+    n_unknown, n_all, scores = every.classes.count(None), len(every), pairs.scores
+    if not n_unknown:
         return {CLASS: classes}, ""
-    n_unknown, scores = int(unknown.sum()), pairs.scores
     which = f"The class of {counted(n_unknown, 'source')} is not known"
     if scores is None or scores.shape[1] < 2:
-        if n_unknown == len(classes):
+        if n_unknown == n_all:
             return {}, (
                 "the classes of the sources are not known and the maps come without class scores, so what "
                 "maps and annotations of a class have in common cannot be controlled for; add a class column to the "
@@ -144,11 +150,11 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
     ]
     note = (
         f"{which}, and if you know it, state it by a class column of the annotation table or by --labels (in Python labels "
-        f"of read_images): {'among them ' if n_unknown < len(classes) else ''}annotations are permuted between sources "
+        f"of read_images): {'among them ' if n_unknown < n_all else ''}annotations are permuted between sources "
         f"of the same {PREDICTED_CLASS} and similar {ANNOTATED_SIZE}, for the half with the largest margin "
         "between class scores; the others keep their own annotation."
     )
-    if n_unknown == len(classes):
+    if n_unknown == n_all:
         return {PREDICTED_CLASS: predicted, ANNOTATED_SIZE: kept}, note
     inferred = iter(f"{name}, {size}" for name, size in zip(predicted, kept, strict=True))
     known = f"{CLASS} ({PREDICTED_CLASS} and {ANNOTATED_SIZE} where it is not known)"

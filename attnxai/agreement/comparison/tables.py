@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.agreement.comparison.settings import ComparisonSettings
+    from attnxai.agreement.comparison.totals import TargetTotals
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.metrics import Metric
     from attnxai.metrics.targets import Targets
@@ -40,34 +41,49 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Inputs:
-    """The arrays of aligned pairs, with the sources in the order of their ids.
+    """The arrays of aligned pairs, with the sources in the order of their ids: all of them, or a block.
 
-    ``maps`` (n_maps, n_sources, rows, columns) are explanations, then baselines. ``sizes``
+    ``maps`` (arrays of shape (n_sources, rows, columns)) are explanations, then baselines. ``sizes``
     (n_sources,) are those of the emission of each, in arcsec (``within`` emission in pixels), NaN where not known. Annotations are permuted over the
     ``common`` pixels of ``permuted_maps`` and ``permuted_targets``: the pixels valid for all, or for a comparison
     ``within`` emission the places of the common frame (:mod:`attnxai.nulls.emission_frames`). ``individuals`` are the
-    pairs with every annotator, also where ``pairs`` has their consensus.
+    pairs with every annotator, also where ``pairs`` has their consensus. ``elsewhere`` are sums of the targets of other
+    blocks.
     """
 
     pairs: AlignedPairs
     metrics: tuple[Metric, ...]
     names: tuple[str, ...]
-    maps: NDArray[np.float64]
+    maps: tuple[NDArray[np.float64], ...]
     targets: Targets
     stratified: Strata
     sizes: NDArray[np.float64]
     common: NDArray[np.bool_]
-    permuted_maps: NDArray[np.float64]
+    permuted_maps: Sequence[NDArray[np.float64]]
     permuted_targets: Targets
     individuals: AlignedPairs
     within: str | None = None
+    elsewhere: Mapping[TargetKind, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, pairs: AlignedPairs, settings: ComparisonSettings) -> Inputs:
-        """Put the sources in order, so that no result depends on the order of the files."""
+    def of(
+        cls,
+        pairs: AlignedPairs,
+        settings: ComparisonSettings,
+        *,
+        whole: AlignedPairs | None = None,
+        totals: TargetTotals | None = None,
+    ) -> Inputs:
+        """Put the sources in order, so that no result depends on the order of the files.
+
+        Pairs of a block come with those of all sources, whose pixels are not needed, and with the totals of their targets.
+        """
         individuals = pairs = pairs.in_order()
         if settings.consensus is not None:
             pairs = with_consensus(pairs, settings.consensus)
+        elsewhere: Mapping[TargetKind, NDArray[np.float64]] = {}
+        if totals is not None:
+            pairs, elsewhere = totals.beside(pairs)
         sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
         maps, targets = _arrays_of(pairs)
         return cls(
@@ -76,12 +92,13 @@ class Inputs:
             names=(*pairs.explanations, *pairs.baselines),
             maps=maps,
             targets=targets,
-            stratified=strata_of(pairs, settings.strata),
+            stratified=strata_of(pairs, settings.strata, whole=whole),
             sizes=np.asarray(sizes, dtype=np.float64),
-            common=np.asarray(pairs.valid.all(axis=0)),
+            common=np.asarray(pairs.valid.all(axis=0)) if totals is None else totals.common,
             permuted_maps=maps,
             permuted_targets=targets,
             individuals=individuals,
+            elsewhere=elsewhere,
         )
 
     def within_emission(self) -> Inputs | None:
@@ -92,7 +109,7 @@ class Inputs:
         kept = [self.pairs.sources.index(source) for source in pairs.sources]
         maps, targets = _arrays_of(pairs)
         places = np.stack([frame_pixels(where) for where in pairs.valid])
-        left = less_emission(maps, emission_mask(pairs.brightness), pairs.valid)
+        left = less_emission(np.stack(maps), emission_mask(pairs.brightness), pairs.valid)
         n_pixels = pairs.valid.sum(axis=(1, 2))
         return dataclasses.replace(
             self,
@@ -105,7 +122,7 @@ class Inputs:
             ),
             sizes=n_pixels.astype(np.float64),
             common=np.ones(places.shape[1:], bool),
-            permuted_maps=in_frames(left, places),
+            permuted_maps=tuple(in_frames(left, places)),
             permuted_targets={kind: in_frames(fields, places) for kind, fields in targets.items()},
             within="emission",
         )
@@ -116,9 +133,9 @@ class Inputs:
         return len(self.pairs.explanations)
 
 
-def _arrays_of(pairs: AlignedPairs) -> tuple[NDArray[np.float64], Targets]:
-    """All maps, shape (n_maps, n_sources, rows, columns), and the annotations."""
-    maps = np.stack([*pairs.explanations.values(), *pairs.baselines.values()])
+def _arrays_of(pairs: AlignedPairs) -> tuple[tuple[NDArray[np.float64], ...], Targets]:
+    """All maps and the annotations."""
+    maps = (*pairs.explanations.values(), *pairs.baselines.values())
     return maps, {TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask}
 
 
@@ -146,14 +163,28 @@ def measure(
     """Compute all values, those of partial correlations if asked for; ``on_step`` is called twice."""
     absent = ~inputs.pairs.present
     common = inputs.common
-    tables = agreement_tables(inputs.metrics, inputs.permuted_maps, inputs.permuted_targets, common)
+    # within emission every source has pixels of its own, and so no others to compare with elsewhere
+    elsewhere = None if inputs.within else inputs.elsewhere
+    tables = agreement_tables(
+        inputs.metrics,
+        inputs.permuted_maps,
+        inputs.permuted_targets,
+        common,
+        elsewhere=elsewhere,
+    )
     # what an annotator did not mark is missing, not an empty annotation
     tables[:, :, np.broadcast_to(absent[:, None, :], tables.shape[2:])] = np.nan
     on_step()
     if inputs.within is None and (inputs.pairs.valid == common).all():
         own = np.diagonal(tables, axis1=3, axis2=4).copy()
     else:
-        own = own_tables(inputs.metrics, inputs.maps, inputs.targets, inputs.pairs.valid)
+        own = own_tables(
+            inputs.metrics,
+            inputs.maps,
+            inputs.targets,
+            inputs.pairs.valid,
+            elsewhere=inputs.elsewhere,
+        )
         own[:, :, absent] = np.nan
     chance = np.stack(
         [
@@ -191,14 +222,14 @@ def undefined_values(inputs: Inputs, values: Values) -> list[UndefinedValue]:
     own = values.own
     missing = ~np.isfinite(own) & inputs.pairs.present[None, None]
     elsewhere = {
-        kind: leave_one_out_centre_bias(kind, inputs.targets[kind])
+        kind: leave_one_out_centre_bias(kind, inputs.targets[kind], inputs.elsewhere.get(kind))
         for kind in _kinds(inputs.metrics, missing)
     }
     found = []
     for m, e, a, s in np.argwhere(missing):
         kind, where = inputs.metrics[m].target, inputs.pairs.valid[s]
         reason = inputs.metrics[m].reason_undefined(
-            inputs.maps[e, s][where],
+            inputs.maps[e][s][where],
             inputs.targets[kind][a, s][where],
             elsewhere[kind][a, s][where],
         )
@@ -225,7 +256,7 @@ def _undefined_partial_correlations(
         if not controls:
             continue
         reason = METRICS["spearman"].reason_undefined(
-            inputs.maps[e, s][where], inputs.pairs.density[a, s][where]
+            inputs.maps[e][s][where], inputs.pairs.density[a, s][where]
         )
         if reason == NO_REASON:
             varies = [not is_constant(PixelRows(by_name[b][s][where][None]))[0] for b in controls]

@@ -53,7 +53,7 @@ from attnxai.agreement.intervals.variance_components import (
     strict_half_width,
 )
 from attnxai.errors import OptionError
-from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.bootstrap import mean_interval
 from attnxai.statistics.interval import (
     CONFIDENCE_LEVEL,
     MIN_UNITS,
@@ -62,6 +62,7 @@ from attnxai.statistics.interval import (
     no_spread_interval,
     same_everywhere,
 )
+from attnxai.statistics.resamples import resamples_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,7 +136,7 @@ def _interval(
     if table.n_counted < MIN_UNITS:
         return table.no_interval(level)
     if table.values.ndim == 1:
-        counts = bootstrap_counts(table.n_sources, n_bootstrap, generator)
+        counts = resamples_of(table.n_sources, n_bootstrap, generator)
         return mean_interval(table.values, counts, weights=table.weights, level=level)
     defined = table.values[np.isfinite(table.values)]
     if same_everywhere(defined):
@@ -254,7 +255,7 @@ def crossed_p_value(
         return float("nan")
     generator = np.random.default_rng(rng)
     if table.values.ndim == 1:
-        counts = bootstrap_counts(table.n_sources, n_bootstrap, generator)
+        counts = resamples_of(table.n_sources, n_bootstrap, generator)
 
         def excludes_zero(risk: float) -> bool:
             found = mean_interval(table.values, counts, weights=table.weights, level=1.0 - risk)

@@ -17,13 +17,14 @@ import numpy as np
 
 from attnxai.agreement.intervals.crossed_table import CrossedMethod, CrossedTable
 from attnxai.agreement.intervals.variance_components import satterthwaite_half_width
-from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, resampled_interval
+from attnxai.statistics.bootstrap import IntervalKind, resampled_interval
 from attnxai.statistics.interval import (
     CONFIDENCE_LEVEL,
     MIN_UNITS,
     Interval,
     same_everywhere,
 )
+from attnxai.statistics.resamples import resamples_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,7 +162,7 @@ def _resample(
     """
     sizes = tables[0].values.shape
     axes = range(len(sizes))
-    counts = [bootstrap_counts(n, n_bootstrap, rng) for n in sizes]
+    counts = [resamples_of(n, n_bootstrap, rng) for n in sizes]
     defined = np.isfinite(tables[0].values).reshape(-1, sizes[-1]).astype(np.float64)
     numbers = np.concatenate(
         [np.nan_to_num(table.values).reshape(-1, sizes[-1]) for table in tables]

@@ -35,7 +35,7 @@ from attnxai.agreement.multiplicity import (
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.nulls.p_values import Alternative
-from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.bootstrap import mean_interval
 from attnxai.statistics.exact import monte_carlo_ends
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import (
@@ -44,6 +44,7 @@ from attnxai.statistics.interval import (
     Interval,
     finite_or_none,
 )
+from attnxai.statistics.resamples import resamples_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -111,7 +112,7 @@ def paired_differences(
     names, tables, share = _checked(values, weights, n_draws, n_bootstrap)
     flip_rng, resample_rng, crossed_rng = np.random.default_rng(rng).spawn(3)
     n_sources = tables.shape[2]
-    counts = bootstrap_counts(n_sources, n_bootstrap, resample_rng)
+    counts = resamples_of(n_sources, n_bootstrap, resample_rng)
     pairs = _pairs(names, pairs)
     positions = {name: index for index, name in enumerate(names)}
     by_annotator = [tables[positions[a]] - tables[positions[b]] for a, b in pairs]

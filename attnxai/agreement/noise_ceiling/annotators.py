@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +18,9 @@ from attnxai import presenters
 from attnxai.agreement.noise_ceiling.intraclass import IntraclassForm, intraclass_correlations
 from attnxai.agreement.noise_ceiling.marks import (
     QUANTITIES,
+    OverlapParts,
     RegionAgreement,
     mark_properties,
-    region_agreement,
 )
 from attnxai.agreement.noise_ceiling.reliability import Measurement, alpha_interval
 from attnxai.data.short_repr import short_repr
@@ -146,7 +146,7 @@ def annotator_agreement(
     Parameters
     ----------
     mask, present, strata, n_permutations, n_bootstrap, level, rng
-        As in :func:`region_agreement`.
+        As in :func:`~.marks.region_agreement`.
     pixel_scale_arcsec : float
         Side of a pixel.
 
@@ -163,39 +163,97 @@ def annotator_agreement(
     >>> found.reliabilities[1].quantity, found.reliabilities[1].alpha.value > 0.9
     ('area', True)
     """
-    there = np.asarray(present, dtype=bool) & np.asarray(mask, dtype=bool).any(axis=(2, 3))
-    shared = there & (there.sum(axis=0) > 1)
-    if not shared.any():
-        return None
-    overlap_rng, *streams = np.random.default_rng(rng).spawn(1 + len(QUANTITIES))
-    # an empty mask has an area and a number of parts, and neither place nor shape
-    numbers = mark_properties(mask, present, pixel_scale_arcsec=pixel_scale_arcsec)
-    return AnnotatorAgreement(
-        reliabilities=tuple(
-            Reliability(
-                quantity=name,
-                alpha=alpha_interval(
-                    numbers[name],
-                    Measurement.RATIO if name == "parts" else Measurement.INTERVAL,
-                    n_bootstrap=n_bootstrap,
-                    level=level,
-                    rng=stream,
-                ),
-                icc=_icc(numbers[name], level),
-            )
-            for name, stream in zip(QUANTITIES, streams, strict=True)
-        ),
-        overlap=region_agreement(
-            mask,
-            present,
-            strata=strata,
-            n_permutations=n_permutations,
-            n_bootstrap=n_bootstrap,
-            level=level,
-            rng=overlap_rng,
-        ),
-        n_annotators=int(shared.any(axis=1).sum()),
+    permuting, streams = streams_of(rng)
+    parts = AnnotatorParts.of(
+        mask,
+        present,
+        pixel_scale_arcsec=pixel_scale_arcsec,
+        strata=strata,
+        n_permutations=n_permutations,
+        rng=permuting,
     )
+    return parts.agreement(n_bootstrap=n_bootstrap, level=level, streams=streams)
+
+
+def streams_of(
+    rng: np.random.Generator | int,
+) -> tuple[np.random.Generator, list[np.random.Generator]]:
+    """Randomness of the permutations of masks, and that of the resamples of overlap and of each number."""
+    overlap, *numbers = np.random.default_rng(rng).spawn(1 + len(QUANTITIES))
+    permuting, resampling = overlap.spawn(2)
+    return permuting, [resampling, *numbers]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AnnotatorParts:
+    """What :class:`AnnotatorAgreement` is made of, over some sources; those of other sources can be joined.
+
+    ``numbers`` are those of :func:`~.marks.mark_properties`; ``overlap`` is None where no two annotators marked a region on
+    the same source, and ``shares`` (n_annotators,) says who did.
+    """
+
+    numbers: Mapping[str, NDArray[np.float64]]
+    overlap: OverlapParts | None
+    shares: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        mask: NDArray[np.bool_],
+        present: NDArray[np.bool_],
+        *,
+        pixel_scale_arcsec: float,
+        strata: Sequence[Hashable] | None,
+        n_permutations: int,
+        rng: np.random.Generator,
+    ) -> AnnotatorParts:
+        """Parts of masks as :func:`annotator_agreement` takes them."""
+        there = np.asarray(present, dtype=bool) & np.asarray(mask, dtype=bool).any(axis=(2, 3))
+        shared = there & (there.sum(axis=0) > 1)
+        overlap = None
+        if shared.any():
+            overlap = OverlapParts.of(
+                mask, present, strata=strata, n_permutations=n_permutations, rng=rng
+            )
+        return cls(
+            # an empty mask has an area and a number of parts, and neither place nor shape
+            numbers=mark_properties(mask, present, pixel_scale_arcsec=pixel_scale_arcsec),
+            overlap=overlap,
+            shares=shared.any(axis=1),
+        )
+
+    def __add__(self, other: AnnotatorParts) -> AnnotatorParts:
+        both = self.overlap is not None and other.overlap is not None
+        return AnnotatorParts(
+            numbers={name: np.hstack([v, other.numbers[name]]) for name, v in self.numbers.items()},
+            overlap=self.overlap + other.overlap if both else self.overlap or other.overlap,  # type: ignore[operator]
+            shares=self.shares | other.shares,
+        )
+
+    def agreement(
+        self, *, n_bootstrap: int, level: float, streams: Sequence[np.random.Generator]
+    ) -> AnnotatorAgreement | None:
+        """Reliability and overlap over all of these sources; None where no two annotators share one."""
+        if self.overlap is None:
+            return None
+        return AnnotatorAgreement(
+            reliabilities=tuple(
+                Reliability(
+                    quantity=name,
+                    alpha=alpha_interval(
+                        self.numbers[name],
+                        Measurement.RATIO if name == "parts" else Measurement.INTERVAL,
+                        n_bootstrap=n_bootstrap,
+                        level=level,
+                        rng=stream,
+                    ),
+                    icc=_icc(self.numbers[name], level),
+                )
+                for name, stream in zip(QUANTITIES, streams[1:], strict=True)
+            ),
+            overlap=self.overlap.agreement(n_bootstrap=n_bootstrap, level=level, rng=streams[0]),
+            n_annotators=int(self.shares.sum()),
+        )
 
 
 def _icc(numbers: NDArray[np.float64], level: float) -> Interval:

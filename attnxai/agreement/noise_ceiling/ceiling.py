@@ -18,7 +18,7 @@ ignore; with two annotators they are of the same pair, and the interval is over 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,6 +131,7 @@ def noise_ceilings(
     level: float = CONFIDENCE_LEVEL,
     n_bootstrap: int = 10_000,
     rng: np.random.Generator | int = 0,
+    elsewhere: Mapping[TargetKind, NDArray[np.float64]] | None = None,
 ) -> dict[str, NoiseCeiling]:
     """Lower and upper noise ceilings of metrics, which share consensuses and ranks.
 
@@ -147,6 +148,8 @@ def noise_ceilings(
     weights, level, n_bootstrap, rng
         See :func:`~attnxai.agreement.intervals.crossed.crossed_interval`; intervals stay within the bounds of
         their metric.
+    elsewhere
+        As in :func:`~attnxai.metrics.agreement_tables`.
 
     Returns
     -------
@@ -183,7 +186,7 @@ def noise_ceilings(
     found = {}
     for kind, members in alike.items():
         predictions, voted = _predictions(density, there, where, kind)
-        tables = own_tables(members, predictions, targets, where)
+        tables = own_tables(members, predictions, targets, where, elsewhere=elsewhere)
         for metric, values in zip(members, tables, strict=True):
             found[metric.name] = _of_values(
                 metric.name,

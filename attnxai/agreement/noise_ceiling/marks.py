@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.errors import OptionError
-from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.bootstrap import mean_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
+from attnxai.statistics.resamples import resamples_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -166,59 +167,127 @@ def region_agreement(
     >>> found.observed.value > 4 * found.chance, found.p_value
     (True, 9.999000099990002e-05)
     """
-    masks, there = _checked(mask, present)
-    if measure not in ("iou", "dice"):
-        raise OptionError(f"measure has to be 'iou' or 'dice', got {measure!r}")
-    flat = masks.reshape(*masks.shape[:2], -1).astype(np.float64)
-    size = flat.sum(axis=2)
-    used = there & (size > 0)
-    pairs = [
-        (a, b) for a, b in itertools.combinations(range(len(masks)), 2) if (used[a] & used[b]).any()
-    ]
-    if not pairs:
-        raise OptionError("no two annotators marked a region on the same source")
     generator = np.random.default_rng(rng)
     permutation_rng, bootstrap_rng = generator.spawn(2)
-    n_sources = masks.shape[1]
-    tables = {pair: _overlaps(flat, size, pair, measure) for pair in pairs}
-    both = {(a, b): used[a] & used[b] for a, b in pairs}
-    n_pairs = np.sum([both[pair] for pair in pairs], axis=0)
-    counted = n_pairs > 0
+    parts = OverlapParts.of(
+        mask,
+        present,
+        measure=measure,
+        strata=strata,
+        n_permutations=n_permutations,
+        rng=permutation_rng,
+    )
+    if parts is None:
+        raise OptionError("no two annotators marked a region on the same source")
+    return parts.agreement(n_bootstrap=n_bootstrap, level=level, rng=bootstrap_rng)
 
-    def of_sources(order: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Mean overlap in each draw (n_draws, n_annotators, n_sources), for every source with a pair."""
-        total = np.zeros((len(order), n_sources))
-        for a, b in pairs:
-            total += np.where(both[a, b], tables[a, b][order[:, a], order[:, b]], 0.0)
-        return np.asarray(total[:, counted] / n_pairs[counted])
 
-    identity = np.broadcast_to(np.arange(n_sources), (1, len(masks), n_sources))
-    per_source = np.full(n_sources, np.nan)
-    per_source[counted] = of_sources(identity)[0]
-    observed = float(per_source[counted].mean())
-    groups = np.unique(
-        np.zeros(n_sources) if strata is None else np.array([str(s) for s in strata]),
-        return_inverse=True,
-    )[1]
-    drawn = np.concatenate(
-        [
-            of_sources(
-                _orders(used, groups, min(_BLOCK, n_permutations - start), permutation_rng)
-            ).mean(axis=1)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OverlapParts:
+    """What :class:`RegionAgreement` is made of, over some sources; those of other sources can be joined.
+
+    ``per_source`` and ``chance`` (n_sources,) are mean overlaps with masks of the same and of other sources, NaN where
+    there is none; ``drawn`` (n_permutations,) means over the sources with an overlap. ``log_arrangements`` is that of the
+    number of different permutations of each annotator (n_annotators,).
+    """
+
+    measure: str
+    per_source: NDArray[np.float64]
+    chance: NDArray[np.float64]
+    drawn: NDArray[np.float64]
+    log_arrangements: NDArray[np.float64]
+    n_empty: int
+
+    @classmethod
+    def of(
+        cls,
+        mask: NDArray[np.bool_],
+        present: NDArray[np.bool_],
+        *,
+        measure: str = "iou",
+        strata: Sequence[Hashable] | None = None,
+        n_permutations: int,
+        rng: np.random.Generator,
+    ) -> OverlapParts | None:
+        """Parts of masks as :func:`region_agreement` takes them; None where no two annotators share a source."""
+        masks, there = _checked(mask, present)
+        if measure not in ("iou", "dice"):
+            raise OptionError(f"measure has to be 'iou' or 'dice', got {measure!r}")
+        flat = masks.reshape(*masks.shape[:2], -1).astype(np.float64)
+        size = flat.sum(axis=2)
+        used = there & (size > 0)
+        pairs = [
+            (a, b)
+            for a, b in itertools.combinations(range(len(masks)), 2)
+            if (used[a] & used[b]).any()
+        ]
+        if not pairs:
+            return None
+        n_sources = masks.shape[1]
+        tables = {pair: _overlaps(flat, size, pair, measure) for pair in pairs}
+        both = {(a, b): used[a] & used[b] for a, b in pairs}
+        n_pairs = np.sum([both[pair] for pair in pairs], axis=0)
+        counted = n_pairs > 0
+
+        def of_sources(order: NDArray[np.intp]) -> NDArray[np.float64]:
+            """Mean overlap in each draw (n_draws, n_annotators, n_sources), for every source with a pair."""
+            total = np.zeros((len(order), n_sources))
+            for a, b in pairs:
+                total += np.where(both[a, b], tables[a, b][order[:, a], order[:, b]], 0.0)
+            return np.asarray(total[:, counted] / n_pairs[counted])
+
+        identity = np.broadcast_to(np.arange(n_sources), (1, len(masks), n_sources))
+        per_source = np.full(n_sources, np.nan)
+        per_source[counted] = of_sources(identity)[0]
+        groups = np.unique(
+            np.zeros(n_sources) if strata is None else np.array([str(s) for s in strata]),
+            return_inverse=True,
+        )[1]
+        drawn = [
+            of_sources(_orders(used, groups, min(_BLOCK, n_permutations - start), rng)).mean(axis=1)
             for start in range(0, n_permutations, _BLOCK)
         ]
-    )
-    extreme = int((drawn >= observed - _TIE * max(1.0, abs(observed))).sum())
-    counts = bootstrap_counts(n_sources, n_bootstrap, bootstrap_rng)
-    return RegionAgreement(
-        measure=measure,
-        observed=mean_interval(per_source, counts, level=level),
-        chance=_mean_over_other_sources(tables, used, groups),
-        p_value=(extreme + 1) / (n_permutations + 1),
-        smallest_p=max(1 / (n_permutations + 1), 1 / _n_arrangements(used, groups)),
-        n_draws=n_permutations,
-        n_empty=int((there & ~used).sum()),
-    )
+        return cls(
+            measure=measure,
+            per_source=per_source,
+            chance=_means_over_other_sources(tables, used, groups),
+            drawn=np.concatenate(drawn),
+            log_arrangements=_log_arrangements(used, groups),
+            n_empty=int((there & ~used).sum()),
+        )
+
+    def __add__(self, other: OverlapParts) -> OverlapParts:
+        n, n_other = (int(np.isfinite(one.per_source).sum()) for one in (self, other))
+        return OverlapParts(
+            measure=self.measure,
+            per_source=np.concatenate([self.per_source, other.per_source]),
+            chance=np.concatenate([self.chance, other.chance]),
+            drawn=(n * self.drawn + n_other * other.drawn) / (n + n_other),
+            log_arrangements=self.log_arrangements + other.log_arrangements,
+            n_empty=self.n_empty + other.n_empty,
+        )
+
+    def agreement(
+        self, *, n_bootstrap: int, level: float, rng: np.random.Generator
+    ) -> RegionAgreement:
+        """The overlap of all sources with its interval and test."""
+        observed = float(self.per_source[np.isfinite(self.per_source)].mean())
+        extreme = int((self.drawn >= observed - _TIE * max(1.0, abs(observed))).sum())
+        counts = resamples_of(len(self.per_source), n_bootstrap, rng)
+        chance = self.chance[np.isfinite(self.chance)]
+        n_draws = len(self.drawn)
+        # a permutation that all annotators share changes nothing: the one with the most counts as fixed
+        logs = self.log_arrangements
+        n_arrangements = math.exp(min(logs.sum() - logs.max(), 700.0))
+        return RegionAgreement(
+            measure=self.measure,
+            observed=mean_interval(self.per_source, counts, level=level),
+            chance=float(chance.mean()) if chance.size else math.nan,
+            p_value=(extreme + 1) / (n_draws + 1),
+            smallest_p=max(1 / (n_draws + 1), 1 / n_arrangements),
+            n_draws=n_draws,
+            n_empty=self.n_empty,
+        )
 
 
 def _checked(
@@ -244,12 +313,12 @@ def _overlaps(
     return np.asarray(top / np.where(bottom > 0, bottom, 1.0))
 
 
-def _mean_over_other_sources(
+def _means_over_other_sources(
     tables: Mapping[tuple[int, int], NDArray[np.float64]],
     used: NDArray[np.bool_],
     groups: NDArray[np.intp],
-) -> float:
-    """Mean over sources of the mean overlap with the other annotator's masks on other sources of the group."""
+) -> NDArray[np.float64]:
+    """Mean overlap of each source with the other annotator's masks on other sources of the group; NaN without any."""
     other = (groups[:, None] == groups) & ~np.eye(groups.size, dtype=bool)
     total, n_means = np.zeros(groups.size), np.zeros(groups.size)
     for (a, b), table in tables.items():
@@ -260,8 +329,7 @@ def _mean_over_other_sources(
             has = both & (n_partners > 0)
             total[has] += np.where(partners, overlaps, 0.0).sum(axis=1)[has] / n_partners[has]
             n_means += has
-    counted = n_means > 0
-    return float((total[counted] / n_means[counted]).mean()) if counted.any() else math.nan
+    return np.where(n_means > 0, total / np.maximum(n_means, 1), np.nan)
 
 
 def _orders(
@@ -281,16 +349,14 @@ def _orders(
     return orders
 
 
-def _n_arrangements(used: NDArray[np.bool_], groups: NDArray[np.intp]) -> float:
-    """Number of different joint permutations: a permutation that all annotators share changes nothing.
-
-    So the annotator with the most permutations counts as fixed.
-    """
-    logs = [
-        sum(
-            math.lgamma(1 + np.count_nonzero(marked & (groups == group)))
-            for group in range(int(groups.max()) + 1)
-        )
-        for marked in used
-    ]
-    return math.exp(min(sum(logs) - max(logs), 700.0))
+def _log_arrangements(used: NDArray[np.bool_], groups: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Logarithm of the number of permutations of each annotator's masks within groups; shape (n_annotators,)."""
+    return np.array(
+        [
+            sum(
+                math.lgamma(1 + np.count_nonzero(marked & (groups == group)))
+                for group in range(int(groups.max()) + 1)
+            )
+            for marked in used
+        ]
+    )

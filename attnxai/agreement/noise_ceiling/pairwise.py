@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,34 +133,76 @@ def pairwise_agreement(
             f"density and mask need one field for each of {n} annotators and each source, got {density.shape}, "
             f"{mask.shape} and present {present.shape}"
         )
-    used = present & mask.any(axis=(2, 3))
-    iou, similarity = np.full((n, n), np.nan), np.full((n, n), np.nan)
-    n_sources = np.zeros((n, n), dtype=np.intp)
-    for a, b in itertools.combinations(range(n), 2):
-        shared = np.flatnonzero(used[a] & used[b])
-        if shared.size:
-            values = _overlaps(density[[a, b]][:, shared], mask[[a, b]][:, shared])
-            iou[a, b] = iou[b, a] = values[0].mean()
-            similarity[a, b] = similarity[b, a] = values[1].mean()
-        n_sources[a, b] = n_sources[b, a] = shared.size
-    for a in range(n):
-        # of several later looks at a source, each counts
-        total, sources = np.zeros(3), set()
-        for look in looks:
-            again = np.flatnonzero(used[a] & look.present[a] & look.mask[a].any(axis=(1, 2)))
-            if again.size:
-                values = _overlaps(
-                    np.stack([density[a, again], look.density[a, again]]),
-                    np.stack([mask[a, again], look.mask[a, again]]),
-                )
-                total += (*values.sum(axis=1), again.size)
-                sources |= set(again.tolist())
-        if total[2]:
-            iou[a, a], similarity[a, a] = total[:2] / total[2]
-        n_sources[a, a] = len(sources)
-    return PairwiseAgreement(
-        annotators=tuple(annotators), iou=iou, similarity=similarity, n_sources=n_sources
-    )
+    return PairwiseParts.of(density, mask, present, looks).agreement(annotators)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PairwiseParts:
+    """What :class:`PairwiseAgreement` is made of, over some sources; those of other sources can be joined.
+
+    ``shared`` has for every two annotators IoU and similarity (2, n) of the sources that both marked, and ``again`` for
+    every annotator their sums over later looks, the number of looks and that of sources.
+    """
+
+    shared: Mapping[tuple[int, int], NDArray[np.float64]]
+    again: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        density: NDArray[np.floating],
+        mask: NDArray[np.bool_],
+        present: NDArray[np.bool_],
+        looks: Sequence[Look] = (),
+    ) -> PairwiseParts:
+        """Parts of drawings as :func:`pairwise_agreement` takes them."""
+        n = len(mask)
+        used = present & mask.any(axis=(2, 3))
+        found: dict[tuple[int, int], NDArray[np.float64]] = {}
+        for a, b in itertools.combinations(range(n), 2):
+            shared = np.flatnonzero(used[a] & used[b])
+            found[a, b] = np.empty((2, 0))
+            if shared.size:
+                found[a, b] = _overlaps(density[[a, b]][:, shared], mask[[a, b]][:, shared])
+        of_looks = np.zeros((n, 4))
+        for a in range(n):
+            # of several later looks at a source, each counts
+            sources = set()
+            for look in looks:
+                again = np.flatnonzero(used[a] & look.present[a] & look.mask[a].any(axis=(1, 2)))
+                if again.size:
+                    values = _overlaps(
+                        np.stack([density[a, again], look.density[a, again]]),
+                        np.stack([mask[a, again], look.mask[a, again]]),
+                    )
+                    of_looks[a, :3] += (*values.sum(axis=1), again.size)
+                    sources |= set(again.tolist())
+            of_looks[a, 3] = len(sources)
+        return cls(shared=found, again=of_looks)
+
+    def __add__(self, other: PairwiseParts) -> PairwiseParts:
+        return PairwiseParts(
+            shared={key: np.hstack([v, other.shared[key]]) for key, v in self.shared.items()},
+            again=self.again + other.again,
+        )
+
+    def agreement(self, annotators: Sequence[str]) -> PairwiseAgreement:
+        """Agreement over all of these sources."""
+        n = len(annotators)
+        iou, similarity = np.full((n, n), np.nan), np.full((n, n), np.nan)
+        n_sources = np.zeros((n, n), dtype=np.intp)
+        for (a, b), values in self.shared.items():
+            if values.size:
+                iou[a, b] = iou[b, a] = values[0].mean()
+                similarity[a, b] = similarity[b, a] = values[1].mean()
+            n_sources[a, b] = n_sources[b, a] = values.shape[1]
+        for a, total in enumerate(self.again):
+            if total[2]:
+                iou[a, a], similarity[a, a] = total[:2] / total[2]
+            n_sources[a, a] = int(total[3])
+        return PairwiseAgreement(
+            annotators=tuple(annotators), iou=iou, similarity=similarity, n_sources=n_sources
+        )
 
 
 def _overlaps(density: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -19,14 +19,17 @@ import numpy as np
 
 from attnxai.errors import OptionError
 from attnxai.metrics.pixels import numbers_of
-from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, resampled_interval
+from attnxai.statistics.bootstrap import IntervalKind, resampled_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval, no_interval
+from attnxai.statistics.resamples import Resamples, resamples_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _ROUNDING = 1e-12  # of what is left of a difference of two sums that are nearly equal
 _BLOCK = 4_000_000
+_MOST_UNITS = 2_000
+"""Units up to which every value is counted in every one; of more, sums of interval data are enough."""
 
 
 class Measurement(enum.StrEnum):
@@ -121,9 +124,19 @@ def alpha_interval(
     value = float(counts.alpha(np.ones((1, of_unit.size)))[0])
     if n < MIN_UNITS:
         return no_interval(value, n, level=level)
-    drawn = bootstrap_counts(n, n_bootstrap, np.random.default_rng(rng))
-    resampled = counts.alpha(drawn[:, of_unit])
-    left_out = counts.alpha((1.0 - np.eye(n))[:, of_unit])
+    drawn = resamples_of(n, n_bootstrap, np.random.default_rng(rng))
+    if isinstance(drawn, Resamples) or n > _MOST_UNITS:
+        rows = max(1, _BLOCK // n)
+        resampled, left_out = (
+            np.concatenate([counts.alpha(part[:, of_unit]) for part in parts])
+            for parts in (
+                (drawn[i : i + rows] for i in range(0, n_bootstrap, rows)),
+                (1.0 - np.eye(min(rows, n - i), n, k=i) for i in range(0, n, rows)),
+            )
+        )
+    else:
+        resampled = counts.alpha(drawn[:, of_unit])
+        left_out = counts.alpha((1.0 - np.eye(n))[:, of_unit])
     undefined = int((~np.isfinite(resampled)).sum())
     if not np.isfinite(value) or undefined > 0.05 * n_bootstrap:
         return no_interval(
@@ -152,6 +165,7 @@ class _Counts:
     domain: NDArray[np.float64]
     used: NDArray[np.bool_]
     measurement: Measurement
+    sums: NDArray[np.float64] | None = None  # of interval data: number, sum, squares, within
 
     @classmethod
     def of(cls, ratings: ArrayLike, measurement: Measurement) -> _Counts:
@@ -167,11 +181,29 @@ class _Counts:
             )
         defined = np.isfinite(table)
         used = defined.sum(axis=0) >= 2
+        if measurement is Measurement.INTERVAL and used.sum() > _MOST_UNITS:
+            return cls._of_many(table[:, used], used)
         domain, position = np.unique(table[:, used][defined[:, used]], return_inverse=True)
         per_unit = np.zeros((int(used.sum()), len(domain)))
         unit = np.nonzero(defined[:, used])[1]
         np.add.at(per_unit, (unit, position.reshape(-1)), 1.0)
         return cls(per_unit=per_unit, domain=domain, used=used, measurement=measurement)
+
+    @classmethod
+    def _of_many(cls, values: NDArray[np.float64], used: NDArray[np.bool_]) -> _Counts:
+        """Interval data of many units by their sums alone."""
+        defined = np.isfinite(values)
+        scores = np.where(defined, values - values[defined].mean(), 0.0)
+        number = defined.sum(axis=0).astype(np.float64)
+        total, squares = scores.sum(axis=0), (scores**2).sum(axis=0)
+        within = 2.0 * (number * squares - total**2) / (number - 1.0)
+        return cls(
+            per_unit=number[:, None],
+            domain=np.zeros(1),
+            used=used,
+            measurement=Measurement.INTERVAL,
+            sums=np.stack([number, total, squares, within], axis=1),
+        )
 
     def alpha(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Alpha when each unit occurs so many times, shape of weights (n_bootstrap, n_units)."""
@@ -182,6 +214,13 @@ class _Counts:
         return np.concatenate(blocks)
 
     def _alpha(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.sums is not None:
+            n, total, squares, within = (weights @ self.sums).T
+            spread = 2.0 * n * squares
+            between = spread - 2.0 * total**2
+            several = between > _ROUNDING * spread
+            ratio = within / np.where(several, between, 1.0)
+            return np.where(several, 1.0 - (n - 1.0) * ratio, np.nan)
         size = self.per_unit.sum(axis=1)
         totals = weights @ self.per_unit
         n = totals.sum(axis=1)

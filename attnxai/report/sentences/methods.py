@@ -50,6 +50,9 @@ METHODS: dict[str, str] = {
     "methods.no_intervals": "; the {n:~source is|sources are} too few for intervals",
     "methods.intervals": ", with {level:%} intervals by {method}{resamples}",
     "methods.resamples": " ({n} resamples)",
+    "methods.blocks": (
+        "Sources were dealt at random into {n_blocks} blocks, within which annotations were permuted."
+    ),
     "methods.tests": (
         "Significance was assessed by permuting annotations across {sources} ({n_draws} permutations, or all "
         "where there are fewer; p = (b + 1)/(B + 1) for sampled ones [@Phipson2010], {side}), {adjusted} for each metric; "

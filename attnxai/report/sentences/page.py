@@ -56,6 +56,10 @@ PAGE: dict[str, str] = {
         "if empty sky alone, or the level of a map, tells the class, or if the maps of one class are mostly higher on the "
         "source than elsewhere and those of another mostly lower."
     ),
+    "page.shown": (
+        " The table has {n} of {n_all} sources: the best, the median and the worst by every map, and others in equal steps over "
+        "the ids; per_source.csv has all of them."
+    ),
     "page.surveys": (
         "Pixels of the network{models}: {scale}{beam}. Resampling: how many pixels of an image lie along the side of one of the "
         "network's; above 1 they are averaged, below 1 interpolated. Blank and padded: mean share of the network's field.{far}"

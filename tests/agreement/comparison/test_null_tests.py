@@ -10,7 +10,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.stats import binom
 
-from attnxai.agreement.comparison import ComparisonSettings, compare_pairs, comparing
+from attnxai.agreement.comparison import ComparisonSettings, compare_pairs, gathering
 from attnxai.agreement.comparison.null_tests import (
     MIN_PARTNERS,
     halve_strata,
@@ -312,7 +312,7 @@ def test_agreement_with_its_own_annotation_is_no_part_of_the_check(pairs):
 
 def test_pairings_of_fewer_than_half_the_sources_do_not_count(pairs, monkeypatch):
     settings = dataclasses.replace(QUICK, metrics=("nss",), nulls=("symmetries",))
-    compute = comparing.null_tables
+    compute = gathering.null_tables
     for n_undefined, counted in ((4, True), (5, False)):  # of nine
 
         def with_undefined(*arguments, n_undefined=n_undefined):
@@ -321,7 +321,7 @@ def test_pairings_of_fewer_than_half_the_sources_do_not_count(pairs, monkeypatch
             broken[:, :n_undefined] = np.nan
             return dataclasses.replace(made, pairing_broken=broken)
 
-        monkeypatch.setattr(comparing, "null_tables", with_undefined)
+        monkeypatch.setattr(gathering, "null_tables", with_undefined)
         found = compare_pairs(pairs, settings=settings).estimate("gate2", "nss")
         further = found.further_test("symmetries")
         assert further.n_pairings == (20 if counted else 0)

@@ -10,6 +10,7 @@ import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, compare, once
 from attnxai.agreement.model_comparison.comparison import compare_models
+from attnxai.agreement.noise_ceiling import annotators
 from attnxai.alignment import pairs, rasterise
 from attnxai.errors import AlignmentError, OptionError
 from attnxai.explanations.stack import Split
@@ -61,7 +62,7 @@ def test_what_models_share_is_computed_once_and_gives_the_same_bytes(
     drawn = counted(monkeypatch, pairs, "draw_annotations")
     shapes = counted(monkeypatch, rasterise, "_draw")
     ceilings = counted(monkeypatch, once, "noise_ceilings")
-    reliabilities = counted(monkeypatch, once, "annotator_agreement")
+    reliabilities = counted(monkeypatch, annotators, "mark_properties")
     placements = counted(monkeypatch, pairs, "check_placement")
     steps = []
     together = compare_models(

@@ -202,7 +202,7 @@ def test_intervals_hold_the_mean_over_sources_like_these():
     from attnxai.agreement.comparison.tables import Inputs
 
     inputs = Inputs.of(pairs, QUICK)
-    scope = next(iter(scopes_of(inputs)))
+    scope = next(iter(scopes_of(inputs.pairs)))
     held = 0
     for number in range(200):
         made = ScopeEstimates(scope, inputs, None, QUICK, Streams(number))

@@ -1,0 +1,208 @@
+"""Many sources are compared in blocks: values are those of all together, and tests permute within blocks."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from scipy.stats import binom
+
+import attnxai
+from attnxai.agreement.comparison import ComparisonSettings, compare_pairs, shown
+from attnxai.agreement.comparison.blocks import deal_blocks
+from attnxai.alignment import on_demand
+from attnxai.alignment.pairs import align
+from attnxai.errors import UndefinedValuesWarning
+from attnxai.metrics import METRICS, TargetKind, agreement_tables
+from attnxai.nulls import SourcePermutation
+from attnxai.nulls.p_values import null_means
+from tests.builders import made_up
+
+QUICK = ComparisonSettings(
+    metrics=("nss", "shuffled_auc", "information_gain"), n_permutations=199, n_bootstrap=100
+)
+BLOCKS = dataclasses.replace(QUICK, most_together=50)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return align(*made_up(n_sources=110, agreement=0.3, side=24, clip=0.1))
+
+
+def test_every_source_is_in_one_block_and_groups_are_spread_evenly():
+    groups = ["a"] * 700 + ["b"] * 290 + ["c"] * 12
+    blocks = deal_blocks(groups, np.random.default_rng(0))
+    assert sorted(np.concatenate(blocks).tolist()) == list(range(len(groups)))
+    assert len(blocks) == 11
+    for name, least, most in (("a", 63, 64), ("b", 26, 27)):
+        sizes = [sum(groups[i] == name for i in block) for block in blocks]
+        assert least <= min(sizes) <= max(sizes) <= most
+    assert (
+        sum(any(groups[i] == "c" for i in block) for block in blocks) == 1
+    )  # a small group stays whole
+    again = deal_blocks(groups, np.random.default_rng(0))
+    assert all(np.array_equal(one, other) for one, other in zip(blocks, again, strict=True))
+
+
+@pytest.mark.parametrize("options", [{}, {"consensus": "mean"}, {"within": "emission"}])
+def test_values_in_blocks_are_those_of_all_sources_together(pairs, options):
+    together, blocks = (
+        compare_pairs(pairs, settings=dataclasses.replace(settings, **options), rng=0)
+        for settings in (QUICK, BLOCKS)
+    )
+    assert (together.settings["n_blocks"], blocks.settings["n_blocks"]) == (1, 3)
+    assert blocks.sources == together.sources
+    results = [(together, blocks)]
+    if "within" in options:
+        results.append((together.within_emission, blocks.within_emission))
+        assert blocks.notes == together.notes
+    for one, other in results:
+        np.testing.assert_allclose(other.values, one.values, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(
+            other.partial_correlation_values, one.partial_correlation_values, rtol=1e-12
+        )
+        for a, b in zip(one.estimates, other.estimates, strict=True):
+            np.testing.assert_allclose(b.interval.low, a.interval.low, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(
+                b.above_chance.value, a.above_chance.value, rtol=1e-9, atol=1e-12
+            )
+            assert a.n_undefined == b.n_undefined
+            if a.pooled is not None:
+                assert b.test.n_sources == a.test.n_sources == b.test.n_tested
+                if (
+                    a.metric == "nss" or one is together
+                ):  # of marks elsewhere only those of a block have a place
+                    np.testing.assert_allclose(b.test.observed, a.test.observed, rtol=1e-9)
+                if one is together:
+                    # that of random permutations is near the mean of all pairs
+                    apart = abs(b.pooled.mean - a.pooled.mean)
+                    assert apart < 0.1 * abs(a.pooled.observed - a.pooled.mean)
+    for a, b in zip(together.noise_ceilings, blocks.noise_ceilings, strict=True):
+        np.testing.assert_allclose(
+            [b.lower.value, b.upper.low], [a.lower.value, a.upper.low], rtol=1e-9
+        )
+    if together.annotator_agreement is not None:
+        first, second = (r.annotator_agreement.to_record() for r in (together, blocks))
+        for one, other in zip(first["reliability"], second["reliability"], strict=True):
+            assert one["alpha_value"] == pytest.approx(other["alpha_value"])
+        assert first["pairs"][0]["iou"] == pytest.approx(second["pairs"][0]["iou"])
+        assert first["overlap"]["value"] == pytest.approx(second["overlap"]["value"])
+        assert second["overlap"]["p"] == 1 / 200
+
+
+def test_the_same_seed_gives_the_same_whatever_the_order_of_the_sources(pairs):
+    first = compare_pairs(pairs, settings=BLOCKS, rng=4)
+    order = np.random.default_rng(1).permutation(len(pairs))
+    second = compare_pairs(pairs.select(order), settings=BLOCKS, rng=4)
+    assert json.dumps(first.to_record()) == json.dumps(second.to_record())
+    other = compare_pairs(pairs, settings=BLOCKS, rng=5)
+    assert other.strata != first.strata  # dealt anew
+
+
+def test_permutations_stay_within_blocks_and_strata(pairs):
+    result = compare_pairs(pairs, settings=BLOCKS, rng=0)
+    strata = set(result.strata)
+    assert len(strata) == 6  # two classes in each of three blocks
+    assert all(
+        isinstance(stratum, tuple) and stratum[-1].startswith("block ") for stratum in strata
+    )
+    # a map that tells blocks apart and nothing else agrees with nothing
+    number = np.array([int(stratum[-1].split()[1]) for stratum in result.strata])
+    table = number[:, None, None] * np.ones(pairs.valid.shape)
+    table += 1e-3 * np.random.default_rng(0).random(table.shape)
+    made = dataclasses.replace(pairs, explanations={"map": table}, resolutions={})
+    found = compare_pairs(made, settings=dataclasses.replace(BLOCKS, metrics=("nss",)), rng=0)
+    assert found.estimate("map", "nss").test.p_value > 0.01
+
+
+def test_a_source_without_a_value_leaves_the_tests_of_its_block(pairs):
+    constant = {name: maps.copy() for name, maps in pairs.explanations.items()}
+    for maps in constant.values():
+        maps[7] = 1.0
+    made = dataclasses.replace(pairs, explanations=constant)
+    with pytest.warns(UndefinedValuesWarning, match=pairs.sources[7]):
+        result = compare_pairs(made, settings=BLOCKS, rng=0)
+    estimate = result.estimate(result.explanations[0], "nss")
+    assert estimate.left_test == (pairs.sources[7],)
+    assert estimate.test.n_sources == len(pairs) - 1
+    assert estimate.spreads is None
+    assert {one.source for one in result.undefined} == {pairs.sources[7]}
+
+
+def large_and_small(**options):
+    maps, marks, images = made_up(n_sources=70, agreement=0.3, side=24, clip=0.1)
+    settings = dataclasses.replace(QUICK, metrics=("nss",), **options)
+    every = dataclasses.replace(settings, most_together=100)
+    few = dataclasses.replace(settings, most_together=50)
+    return (attnxai.compare(maps, marks, images, settings=one, rng=2) for one in (few, every)), maps
+
+
+def test_pixels_are_made_block_by_block_and_values_stay_the_same(monkeypatch):
+    sizes = []
+    original = on_demand.with_fields
+
+    def counted(facts, *args, **given):
+        sizes.append(len(facts))
+        return original(facts, *args, **given)
+
+    monkeypatch.setattr(on_demand, "with_fields", counted)
+    (large, small), maps = large_and_small()
+    # one for the names of maps, a pass for the centre bias, one for values, and the sources that are shown
+    assert sizes == [1, 35, 35, 35, 35, 70]
+    np.testing.assert_allclose(large.values, small.values, rtol=1e-9, atol=1e-12)
+    assert large.notes == small.notes
+    assert (large.sources, large.classes, large.splits) == (
+        small.sources,
+        small.classes,
+        small.splits,
+    )
+    assert large.data.pairs.valid.size == 0
+    assert large.data.shown.valid.shape == maps.valid.shape
+    assert small.data.shown is small.data.pairs
+
+
+def test_a_report_of_many_sources_shows_some_of_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(shown, "N_SHOWN", 5)
+    (large, _), _ = large_and_small()
+    page = large.write_report(tmp_path / "out", images_name="made-up images")
+    text = page.read_text(encoding="utf-8")
+    n_shown = len(large.data.shown)
+    assert 5 <= n_shown < 20
+    assert text.count("<tbody id=") == n_shown
+    assert f"The table has {n_shown} of 70 sources" in text
+    assert "Sources were dealt at random into 2 blocks" in text
+    table = (page.parent / "per_source.csv").read_text(encoding="utf-8")
+    assert table.count("\n") == 1 + 2 * 70  # two annotators
+
+
+@pytest.mark.parametrize(("n_sources", "n_strata"), [(60, 1), (120, 2), (240, 4)])
+def test_false_positive_rate_in_blocks_lies_in_its_binomial_band(n_sources, n_strata):
+    """Maps and annotations share the template of their stratum, and nothing else."""
+    rng = np.random.default_rng([n_sources, n_strata])
+    n_experiments, n_draws = 400, 199
+    strata = [i % n_strata for i in range(n_sources)]
+    templates = 2 * gaussian_filter(rng.normal(size=(n_strata, 12, 12)), (0, 2, 2))[strata]
+    where = np.ones((12, 12), bool)
+    null = SourcePermutation()
+    p_values = []
+    for _ in range(n_experiments):
+        maps, marks = gaussian_filter(rng.normal(size=(2, n_sources, 12, 12)), (0, 0, 2, 2))
+        targets = {TargetKind.DENSITY: np.exp(4 * (marks + templates))[None]}
+        total = None
+        for block in deal_blocks(strata, rng, size=30):
+            own = {kind: fields[:, block] for kind, fields in targets.items()}
+            (table,) = agreement_tables(
+                [METRICS["nss"]], (maps + templates)[None, block], own, where
+            )
+            of_block = [strata[i] for i in block]
+            draws = null.draw(of_block, n_draws=n_draws, rng=rng, all_if_few=False)
+            means = null_means(table[0, 0], draws, null=null.label)
+            total = means if total is None else total + means
+        p_values.append(total.test().p_value)
+    for level in (0.05, 0.10):
+        low, high = binom.ppf([0.0005, 0.9995], n_experiments, level)
+        rejected = np.count_nonzero(np.array(p_values) <= level)
+        assert low <= rejected <= high
