@@ -14,6 +14,8 @@ from attnxai.annotations.naming import Naming
 from attnxai.annotations.readers.registry import open_annotations, read_opened
 from attnxai.annotations.shapes import Label
 from attnxai.data import frdeep, mirabest
+from attnxai.data.archives import ARCHIVE_EXTENSIONS
+from attnxai.data.image_list import ImageList, list_images
 from attnxai.data.image_notes import collect_images, grouped_notes, noted_beam
 from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.images import (
@@ -114,6 +116,27 @@ def read_all_images(
 ) -> SourceSet:
     """Read all images where :func:`read_inputs` reads those of annotated sources, with the same options."""
     return _read_available(images, data_dir, None, reading)[0]
+
+
+def list_all_images(
+    images: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    **reading: Unpack[ImageKeywords],
+) -> ImageList:
+    """Find all images that :func:`read_all_images` reads, or more kinds of them, without reading them.
+
+    Data sets, whose files hold many images in one, are read; for everything else see
+    :func:`attnxai.data.list_images`.
+    """
+    root = Path(images)
+    is_archive = root.is_file() and root.name.endswith(ARCHIVE_EXTENSIONS)
+    is_plain_folder = root.is_dir() and not (root / "zarr.json").is_file()
+    if str(images).lower() == MIRABEST or (
+        (is_archive or is_plain_folder) and recognised_batches(root) is not None
+    ):
+        return ImageList.of(read_all_images(images, data_dir=data_dir, **reading))
+    return list_images(images, **reading)
 
 
 def _images_of_table(marked: AnnotationSet, reading: ImageKeywords) -> SourceSet:

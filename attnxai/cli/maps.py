@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
+import time
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from attnxai.cli import options
 from attnxai.cli.annotation_options import SourcesOption, annotation_options, keywords_of
-from attnxai.cli.console import console, details, progress, stage, stderr
-from attnxai.cli.endings import command
-from attnxai.cli.help import OUTPUT
-from attnxai.cli.options import flag, output_option
+from attnxai.cli.console import console, details, progress, stage, stderr, verbosity
+from attnxai.cli.endings import command, resumable
+from attnxai.cli.help import INPUTS, OUTPUT
+from attnxai.cli.options import flag, option, output_option
+from attnxai.data.wording import counted, listed
+from attnxai.errors import AssumptionWarning, LeftOutWarning, OptionError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from attnxai.data.image_list import ImageList
+    from attnxai.data.images import SourceSet
+    from attnxai.explanations.map_run import MapRun
+
+_PLAIN_STEPS = 20
 
 
 @command(
     """Write the maps of a model for images to a file.
 
     FITS files have coordinates on the sky, for DS9 and CARTA; NPZ files and Zarr groups are for Python. All can be
-    compared with annotations by attnxai compare --maps.""",
+    compared with annotations by attnxai compare --maps. Zarr takes any number of images: they are read in parts, the
+    same command resumes after an interruption, and images that cannot be used are listed.""",
     shared=(options.reading_options, annotation_options),
 )
 def maps(
@@ -31,7 +48,13 @@ def maps(
         ),
     ],
     images: Annotated[
-        str | None, options.images_option("mirabest, or those that the annotations name")
+        str | None,
+        option(
+            f"{options.IMAGES_HELP[:-1]}; also a pattern, a list (.txt, .csv), or a cube or array of images (FITS, NPY, HDF5, "
+            "Zarr). [default: mirabest, or those that the annotations name]",
+            INPUTS,
+            "PATH",
+        ),
     ] = None,
     annotations: SourcesOption = None,
     data_dir: options.DataDirOption = None,
@@ -49,55 +72,61 @@ def maps(
     seed: options.SeedOption = 0,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
+    workers: options.WorkersOption = 1,
     **given: Any,
 ) -> None:
     """``attnxai maps``."""
     with stage("Starting"):
-        from attnxai.annotations.inputs import read_all_images, read_inputs
-        from attnxai.data.wording import counted, first_of, listed
+        from attnxai.annotations.inputs import list_all_images, read_inputs
+        from attnxai.data.image_list import ImageList
+        from attnxai.data.wording import first_of
         from attnxai.explanations.explaining import chosen_methods
-        from attnxai.explanations.explaining import explain as explain_images
         from attnxai.explanations.files.contours import write_regions
-        from attnxai.explanations.files.formats import map_output
+        from attnxai.explanations.files.map_chunks import read_map_chunks
         from attnxai.jobs.output_folder import output_folder
-        from attnxai.models.checkpoints import load_model
         from attnxai.models.zoo import resolve_model
 
     reading = keywords_of(given, annotated=bool(annotations))
-    methods = chosen_methods([name.lower() for name in options.listed(explain or ("gates",))])
+    names = [name.lower() for name in options.listed(explain or ("gates",))]
+    chosen_methods(names)
     device = options.use_machine(device, threads)
+    request = _Request(
+        model=model,
+        methods=names,
+        target=options.explained_target(target),
+        seed=seed,
+        device=device,
+        workers=workers,
+        overwrite=overwrite,
+    )
+    into_store = output.suffix.lower() == ".zarr"
+    if workers > 1 and not into_store:
+        raise OptionError("--workers is for maps in Zarr; name an --output that ends in .zarr")
     beside = output.with_name(f"{output.stem}-regions")
+    empty: list[str] = []
     with contextlib.ExitStack() as claimed:
-        write = claimed.enter_context(map_output(output, overwrite=overwrite))
         regions = None
         if contours:
             regions = claimed.enter_context(
                 output_folder(beside, what="region folder", overwrite=overwrite)
             )
+        write = None if into_store else claimed.enter_context(request.claim(output))
         options.say_what_ships([model] if resolve_model(model).shipped else [], annotations or ())
         with stage("Reading model and images"):
-            loaded = load_model(model)
             if not annotations:
-                sources = read_all_images(images or "mirabest", data_dir=data_dir, **reading)
+                found = list_all_images(images or "mirabest", data_dir=data_dir, **reading)
             else:
-                sources = read_inputs(annotations, images, data_dir=data_dir, **reading).images
-        loaded.network.to(device)
-        with progress() as begin:
-            found = explain_images(
-                loaded,
-                sources,
-                methods,
-                target=options.explained_target(target),
-                rng=seed,
-                on_batch=begin(f"{loaded.name}: {listed([method.title for method in methods])}"),
-            )
-        with stage("Writing"):
-            write(found, sources)
-            empty: list[str] = []
-            if regions is not None:
-                with regions.writing() as folder:
-                    empty = write_regions(folder, found, sources)
-    details.print(f"{counted(len(found), 'source')}; {', '.join(found.layers)}", soft_wrap=True)
+                found = ImageList.of(
+                    read_inputs(annotations, images, data_dir=data_dir, **reading).images
+                )
+        if write is None:
+            request.fill(output, found)
+        else:
+            write(found.read())
+        if regions is not None:
+            with stage("Writing contours"), regions.writing() as folder:
+                for stack in read_map_chunks(output).chunks():
+                    empty += write_regions(folder, stack, found.read(stack.sources))
     if empty:
         stderr.print(
             f"Note: {counted(len(empty), 'source')} without contours, since the maps are constant: {first_of(empty, 5)}"
@@ -105,3 +134,125 @@ def maps(
     console.print(f"Maps: {output}", soft_wrap=True)
     if regions is not None:
         console.print(f"Regions: {regions.path}", soft_wrap=True)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What is computed, whatever the images and the output."""
+
+    model: str
+    methods: list[str]
+    target: Any
+    seed: int
+    device: str
+    workers: int
+    overwrite: bool
+
+    @contextlib.contextmanager
+    def claim(self, output: Path) -> Iterator[Callable[[SourceSet], None]]:
+        """Claim a file for the maps of images that are in memory together; what is yielded computes and writes them."""
+        from attnxai.explanations.explaining import chosen_methods, explain
+        from attnxai.explanations.files.formats import map_output
+        from attnxai.models.checkpoints import load_model
+
+        with map_output(output, overwrite=self.overwrite) as write:
+
+            def compute(images: SourceSet) -> None:
+                loaded = load_model(self.model)
+                loaded.network.to(self.device)
+                titles = listed([one.title for one in chosen_methods(self.methods)])
+                with progress() as begin:
+                    stack = explain(
+                        loaded,
+                        images,
+                        self.methods,
+                        target=self.target,
+                        rng=self.seed,
+                        on_batch=begin(f"{loaded.name}: {titles}"),
+                    )
+                with stage("Writing"):
+                    write(stack, images)
+                details.print(
+                    f"{counted(len(stack), 'source')}; {', '.join(stack.layers)}", soft_wrap=True
+                )
+
+            yield compute
+
+    def fill(self, output: Path, images: ImageList) -> None:
+        """Fill a store chunk by chunk, and say which images have no maps."""
+        from attnxai.explanations.map_run import write_map_store
+
+        board = _Board()
+        with resumable(lambda: board.kept), progress() as begin:
+            run = write_map_store(
+                output,
+                self.model,
+                images,
+                self.methods,
+                target=self.target,
+                seed=self.seed,
+                device=self.device,
+                n_workers=self.workers,
+                overwrite=self.overwrite,
+                option="--output",
+                on_progress=functools.partial(board.show, begin.bar),
+            )
+        for note in run.notes:
+            warnings.warn(note, AssumptionWarning, stacklevel=2)
+        n_good = run.n_images - run.n_unusable
+        details.print(f"{counted(n_good, 'source')}; {', '.join(run.layers)}", soft_wrap=True)
+        if run.n_unusable:
+            _print_unusable(run, output)
+
+
+def _print_unusable(run: MapRun, output: Path) -> None:
+    """A table of images without maps, also with ``--quiet``, since they are left out."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Image without maps")
+    table.add_column("Reason", overflow="fold")
+    for source, reason in run.unusable.items():
+        table.add_row(source, verbosity.with_options(reason))
+    warnings.warn(
+        f"{run.n_unusable} of {counted(run.n_images, 'image')} cannot be used and {'has' if run.n_unusable == 1 else 'have'} "
+        f"no maps; reason in {output} says why",
+        LeftOutWarning,
+        stacklevel=2,
+    )
+    quiet, stderr.quiet = stderr.quiet, False
+    stderr.print(table)
+    if run.n_unusable > len(run.unusable):
+        stderr.print(f"and {run.n_unusable - len(run.unusable)} more")
+    stderr.quiet = quiet
+
+
+class _Board:
+    """Shows how many images are finished, and how many a second: a bar, or lines where there is no terminal."""
+
+    def __init__(self) -> None:
+        self.kept = ""
+        self._task: TaskID | None = None
+        self._began = time.monotonic()
+        self._at_begin = self._said = 0
+
+    def show(self, bar: Progress, n_done: int, n_all: int, n_kept: int) -> None:
+        """Show the numbers of finished images, of all, and of those that an earlier run had finished."""
+        self.kept = "finished chunks of images are kept"
+        if self._task is None:
+            self._task = bar.add_task("Maps", total=n_all, completed=n_kept)
+            self._at_begin = self._said = n_kept
+            if n_kept:
+                stderr.print(f"Maps of {n_kept} of {counted(n_all, 'image')} are finished already")
+            return
+        seconds = time.monotonic() - self._began
+        rate = (n_done - self._at_begin) / max(seconds, 1e-3)
+        bar.update(self._task, completed=n_done, description=f"Maps ({rate:.3g} images a second)")
+        step = max(n_all // _PLAIN_STEPS, 1)
+        if not stderr.is_terminal and n_done < n_all and n_done // step > self._said // step:
+            self._said = n_done
+            left = (n_all - n_done) / rate if rate else 0.0
+            stderr.print(
+                f"{n_done} of {counted(n_all, 'image')} ({100 * n_done // n_all} %), {rate:.3g} a second, about "
+                f"{left:.0f} s left"
+            )

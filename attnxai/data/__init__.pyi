@@ -4,6 +4,8 @@ from .grid import FilePixels as FilePixels
 from .grid import GridTransform as GridTransform
 from .grid import PixelGrid as PixelGrid
 from .grid import RowZero as RowZero
+from .image_list import ImageList as ImageList
+from .image_list import list_images as list_images
 from .images import SourceImage as SourceImage
 from .images import SourceSet as SourceSet
 from .images import from_array as from_array

@@ -20,6 +20,7 @@ from attnxai.data.grid import PixelGrid
 from attnxai.data.image_notes import collect_images, note, noted_beam
 from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.readers.registry import (
+    ImageContent,
     is_image_name,
     known_endings,
     read_content,
@@ -309,6 +310,23 @@ def read_image(
     )
     path = Path(path)
     content = read_content(path, options)
+    return image_of(
+        content, path, source=source, class_name=class_name, split=split, options=options
+    )
+
+
+def image_of(
+    content: ImageContent,
+    path: str | Path,
+    *,
+    source: str | None,
+    options: ImageOptions,
+    class_name: str | None = None,
+    split: str | None = None,
+) -> SourceImage:
+    """The image that a reader has found in a file; see :func:`read_image`."""
+    fill_blank, prepared = options.fill_blank, options.prepared
+    pixel_scale_arcsec = options.pixel_scale_arcsec
     values = np.asarray(content.pixels)
     if values.dtype.kind not in "uifb" or values.ndim != 2 or not values.size:
         raise ImageError(
@@ -362,8 +380,8 @@ def read_image(
             footprint=footprint,
             beam_arcsec=beam,
             survey=content.survey,
-            pad=pad,
-            match_beam=match_beam,
+            pad=options.pad,
+            match_beam=options.match_beam,
         )
     )
 

@@ -1,5 +1,8 @@
 from .averaging import smoothed as smoothed
 from .averaging import symmetrised as symmetrised
+from .chunk import ChunkMaps as ChunkMaps
+from .chunk import ChunkTask as ChunkTask
+from .chunk import compute_chunk as compute_chunk
 from .explaining import EXPLANATIONS as EXPLANATIONS
 from .explaining import explain as explain
 from .files.contours import write_regions as write_regions
@@ -7,6 +10,8 @@ from .files.map_chunks import MapChunks as MapChunks
 from .files.map_chunks import read_map_chunks as read_map_chunks
 from .gates import attention_maps as attention_maps
 from .inputs import NetworkInputs as NetworkInputs
+from .map_run import MapRun as MapRun
+from .map_run import write_map_store as write_map_store
 from .method import ExplanationMethod as ExplanationMethod
 from .method import register_explanation as register_explanation
 from .stack import MapStack as MapStack

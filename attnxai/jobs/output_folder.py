@@ -153,7 +153,7 @@ def output_folder(
     """
 
     def refuse(names: set[str]) -> None:
-        _refuse_others(folder, names, what=what, overwrite=overwrite, option=option)
+        refuse_others(folder, names, what=what, overwrite=overwrite, option=option)
 
     if isinstance(output, OutputFolder):
         yield output
@@ -167,9 +167,10 @@ def output_folder(
         yield OutputFolder(folder, what=what, overwrite=overwrite and output is not None)
 
 
-def _refuse_others(
+def refuse_others(
     folder: Path, names: set[str], *, what: str, overwrite: bool, option: str
 ) -> None:
+    """Refuse a folder that holds results of another kind, or ones that should not be replaced."""
     if not names:
         return
     manifest = read_manifest(folder)

@@ -89,7 +89,11 @@ def test_methods_target_and_contours(few: Path) -> None:
         (["-o", "maps.png"], "should end in one of .npz, .fits, .zarr"),
         (["-o", "m.npz", "--target", "quasar"], "target 'quasar' is not a class of the model"),
         (["-o", "m.npz", "--explain", "nonsense"], "unknown explanation method 'nonsense'"),
-        (["-o", "m.npz", "--images", "nowhere"], "images 'nowhere' is neither a file nor a folder"),
+        (
+            ["-o", "m.npz", "--images", "nowhere"],
+            "images 'nowhere' is neither a file, a folder nor a pattern",
+        ),
+        (["-o", "m.npz", "--workers", "2"], "--workers is for maps in Zarr"),
     ],
 )
 def test_what_cannot_be_used_is_refused_and_nothing_is_left(options, message, sample: Path) -> None:
@@ -144,3 +148,48 @@ def test_small_images_are_padded_and_smoothed_when_asked(few: Path) -> None:
     attnxai("maps", *OPTIONS, "-o", "b.npz", "--pad", "--match-beam", cwd=few, check=0)
     smoothed = package.read_maps(few / "b.npz")
     assert smoothed.brightness.sum() > padded.brightness.sum()
+
+
+def test_images_that_cannot_be_used_are_listed_and_the_run_goes_on(few: Path) -> None:
+    first, second, third = sorted((few / "images").iterdir())
+    second.write_bytes(b"SIMPLE  =")
+    with fits.open(third) as hdus:
+        fits.PrimaryHDU(hdus[0].data[:50, :50], hdus[0].header).writeto(third, overwrite=True)
+    refused(attnxai("maps", *OPTIONS, "-o", "maps.npz", cwd=few), "image images")
+    written = ("-o", "maps.zarr", "--contours", "--quiet")
+    done = attnxai("maps", *OPTIONS, *written, cwd=few, check=0)
+    assert done.stdout.split() == ["Maps:", "maps.zarr", "Regions:", "maps-regions"]
+    regions = (few / "maps-regions").glob("*.reg")
+    assert [file.name for file in regions] == [f"{package.data.list_images(first).sources[0]}.reg"]
+    assert (
+        "2 of 3 images cannot be used and have no maps; reason in maps.zarr says why" in done.words
+    )
+    assert second.name in done.stderr
+    assert "or pass --pad to have what is missing" in done.words
+    maps = package.explanations.read_map_chunks(few / "maps.zarr")
+    assert maps.sources == package.data.list_images(first).sources
+    assert len(maps.unusable) == 2
+    first.write_bytes(b"nothing")
+    done = attnxai("maps", *OPTIONS, "-o", "other.zarr", cwd=few)
+    refused(done, "none of 3 images of images can be used")
+    assert not list(few.glob("*other*"))
+
+
+def test_a_run_that_is_interrupted_says_that_it_resumes(few: Path, monkeypatch) -> None:
+    from attnxai.explanations import map_run
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            map_run, "write_metadata", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        done = attnxai("maps", *OPTIONS, "-o", "maps.zarr", cwd=few, check=130)
+    assert (
+        "Interrupted; run the same command again to resume: finished chunks of images" in done.words
+    )
+    done = attnxai("maps", *OPTIONS, "-o", "maps.zarr", "--seed", "5", cwd=few)
+    refused(
+        done, "made with seed 0, not 5; give the same seed, or another output, or add --overwrite"
+    )
+    done = attnxai("maps", *OPTIONS, "-o", "maps.zarr", cwd=few, check=0)
+    assert "Maps of 3 of 3 images are finished already" in done.stderr
+    assert package.read_maps(few / "maps.zarr").sources

@@ -1,0 +1,484 @@
+"""Maps of any number of images, written to a store chunk by chunk; a run that was interrupted is resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import attnxai
+from attnxai.data.image_list import ImageList
+from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import counted, first_of
+from attnxai.errors import (
+    AlignmentError,
+    AttnxaiError,
+    AttnxaiWarning,
+    ImageError,
+    JobError,
+    OptionError,
+    OutputError,
+)
+from attnxai.explanations.chunk import ChunkTask, compute_chunk, without_numbers
+from attnxai.explanations.explaining import chosen_methods
+from attnxai.explanations.files.map_store import (
+    CHUNK,
+    StoreTables,
+    file_of_chunk,
+    write_metadata,
+)
+from attnxai.explanations.targets import check_target
+from attnxai.jobs.files import made_folder, named_faults, read_json, to_replace, write_file
+from attnxai.jobs.locks import locked
+from attnxai.jobs.output_folder import MANIFEST_NAME, read_manifest, refuse_others, write_manifest
+from attnxai.jobs.plugins import LOADED
+from attnxai.jobs.runner import run_jobs
+from attnxai.jobs.store import ResultStore
+from attnxai.jobs.worker import EventKind, Job, JobEvent, Report
+from attnxai.models.checkpoints import load_model
+from attnxai.models.model import AttentionModel
+from attnxai.models.wrapped_network import weights_sha256
+
+MAP_FOLDER = "map folder"
+"""What manifests call maps in a folder."""
+_PARTIAL = ".partial"
+_STORE, _TABLES, _PROGRESS, _REPLACED = "store", "tables", "progress.jsonl", "replaced"
+_N_EXAMPLES = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MapRun:
+    """What a run has written.
+
+    Parameters
+    ----------
+    n_images, n_unusable : int
+        All images, and those without maps.
+    unusable : mapping of str to str
+        The first of these, with the reason.
+    layers : tuple of str
+        Names of the layers.
+    n_kept : int
+        Images whose maps an earlier run had finished.
+    notes : tuple of str
+        What had to be assumed of images.
+
+    Examples
+    --------
+    >>> run = MapRun(n_images=3, n_unusable=1, unusable={"s2": "it is blank"}, layers=("gate1",), n_kept=0, notes=())
+    >>> run.unusable["s2"]
+    'it is blank'
+    """
+
+    n_images: int
+    n_unusable: int
+    unusable: Mapping[str, str]
+    layers: tuple[str, ...]
+    n_kept: int
+    notes: tuple[str, ...]
+
+    __repr__ = short_repr
+
+
+def write_map_store(
+    path: str | Path,
+    model: str | Path,
+    images: ImageList,
+    method: str | Sequence[str] = "gates",
+    *,
+    target: str | Sequence[str] | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    n_workers: int = 1,
+    overwrite: bool = False,
+    option: str = "path",
+    on_progress: Callable[[int, int, int], None] | None = None,
+) -> MapRun:
+    """Write the maps of any number of images, of which a chunk is in memory at a time.
+
+    What is finished lies in a folder beside the store, with the ending ``.partial``, until all of it is. The same call
+    resumes from there, after whatever has ended it, and the store has the same bytes as that of an undisturbed run, with
+    any number of workers.
+
+    Parameters
+    ----------
+    path : path
+        The store, which ends in ``.zarr``.
+    model : path
+        File or name of a model.
+    images : ImageList
+        The images. Those that cannot be read or do not fit the model get a reason instead of maps.
+    method : str or sequence of str
+        Names of explanation methods.
+    target : str or sequence of str, optional
+        As of :func:`attnxai.explain`.
+    seed : int
+        Seed of methods that draw.
+    device : str
+        Where the network runs.
+    n_workers : int
+        Number of processes.
+    overwrite : bool
+        Replace an existing store when the new one is finished, and begin anew where the unfinished maps of another call
+        are.
+    option : str
+        What errors call the path.
+    on_progress : callable, optional
+        Called with the numbers of finished images, of all, and of those that an earlier run had finished.
+
+    Returns
+    -------
+    MapRun
+
+    Raises
+    ------
+    OptionError
+        If the path cannot be written, exists, or holds the unfinished maps of another call; if a method is unknown, or the
+        target is no class of the model.
+    InUseError
+        If another run writes to it.
+    OutputError
+        If the disk is full. What is finished stays.
+    ImageError
+        If no image can be used.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> folder = next(iter(attnxai.read_annotations("expert.csv").image_files().values())).parent
+    >>> images = attnxai.data.list_images(folder / "*_01.fits*")
+    >>> run = write_map_store(getfixture("tmp_path") / "maps.zarr", "c1.pt", images)
+    >>> run.n_images, run.n_unusable, run.layers
+    (2, 0, ('gate1', 'gate2', 'gate3'))
+    >>> attnxai.read_maps(getfixture("tmp_path") / "maps.zarr").sources == images.sources
+    True
+    """
+    path = Path(path)
+    path = path.resolve() if path.is_symlink() else path
+    methods = tuple(one.name for one in chosen_methods(method))
+    loaded = load_model(model)
+    check_target(target, loaded.class_names, loaded.name)
+    with _claimed(path, overwrite=overwrite, option=option):
+        work = path.with_name(path.name + _PARTIAL)
+        goal = target if target is None or isinstance(target, str) else tuple(target)
+        task = {
+            "model": str(model),
+            "model_sha256": loaded.sha256 or weights_sha256(loaded.network),
+            "methods": methods,
+            "target": goal,
+            "seed": seed,
+            "device": device,
+            "plugins": tuple(LOADED),
+        }
+        with named_faults(path):
+            progress = _progress(work, _identity(loaded, images, task), overwrite, option)
+            run = _Run(work, images, task, progress, on_progress)
+            try:
+                run.compute(n_workers)
+                found = run.finish(path)
+            except OutputError as error:
+                raise OutputError(
+                    f"{error}; what is finished is kept, so run the same command again when it can be written"
+                ) from error
+    return found
+
+
+@contextlib.contextmanager
+def _claimed(path: Path, *, overwrite: bool, option: str) -> Iterator[None]:
+    """Lock a store, and refuse to replace what should stay."""
+
+    def check() -> None:
+        if path.suffix.lower() != ".zarr":
+            raise OptionError(f"{option} {str(path)!r} should end in .zarr")
+        if not path.is_dir():
+            if path.exists():
+                raise OptionError(f"{option} {path} is a file; name a folder")
+            return
+        names = {one.name for one in path.iterdir()}
+        refuse_others(path, names, what=MAP_FOLDER, overwrite=overwrite, option=option)
+        _, known = read_manifest(path) or ("", set())
+        for file in path.rglob("*"):
+            name = file.relative_to(path).as_posix()
+            if not file.is_dir() and name not in {*known, MANIFEST_NAME}:
+                raise OptionError(
+                    f"{option} {path} holds other files than maps, such as {name}; move them, or name another folder"
+                )
+
+    check()
+    with (
+        made_folder(path.parent, named=path, option=option),
+        locked(path.with_name(f".{path.name}.lock"), output=path),
+    ):
+        check()
+        yield
+
+
+def _identity(model: AttentionModel, images: ImageList, task: Mapping[str, Any]) -> dict[str, Any]:
+    """What has to be the same for finished chunks to be used, as messages name it."""
+    return {
+        "version": attnxai.__version__,
+        "model": f"{model.name} ({task['model_sha256'][:12]})",
+        "images": f"{images.origin} ({counted(len(images), 'image')}, {images.sha256()[:12]})",
+        "explanations": ", ".join(task["methods"]),
+        "target": str(task["target"]),
+        "seed": task["seed"],
+        "device": str(task["device"]).partition(":")[0],
+    }
+
+
+def _progress(work: Path, identity: Mapping[str, Any], overwrite: bool, option: str) -> ResultStore:
+    """The record of finished chunks in a folder that is made, or begun anew where that is asked for."""
+    if work.exists():
+        others = sorted(
+            {one.name for one in work.iterdir()} - {_STORE, _TABLES, _PROGRESS, _REPLACED}
+            if work.is_dir()
+            else {work.name}
+        )
+        others = [name for name in others if not name.startswith(f".{_PROGRESS}")]
+        if others:
+            raise OptionError(
+                f"{option}: {work}, where unfinished maps are kept, holds other files, such as {others[0]}; move it, or "
+                "name another output"
+            )
+        # a run that has put its store in its place, and was killed before it removed the rest
+        if not (work / _STORE).exists() and (work / _TABLES).exists():
+            shutil.rmtree(work)
+    work.mkdir(exist_ok=True)
+    file = work / _PROGRESS
+    try:
+        return ResultStore(file, identity=identity)
+    except OptionError as error:
+        if not overwrite:
+            raise OptionError(f"{error}, or {to_replace(option)} to begin anew") from error
+    shutil.rmtree(work)
+    work.mkdir()
+    return ResultStore(file, identity=identity)
+
+
+def _name(index: int) -> str:
+    return f"chunk {index}"
+
+
+def run_chunk(argument: tuple[ChunkTask, str], report: Report) -> dict[str, Any]:
+    """Compute a chunk, write its files into the folder of a run, and return the record of both."""
+    task, folder = argument
+
+    def on_image(n_done: int, n_all: int) -> None:
+        report(done=n_done, total=n_all)
+
+    made = compute_chunk(task, on_image)
+    work = Path(folder)
+    for name, content in made.files.items():
+        write_file(work / _STORE / name / file_of_chunk(task.index), content)
+    write_file(_table_file(work, task.index), json.dumps(made.table))
+    return {
+        "sha256": _sha256(work, task.index),
+        "n_unusable": len(made.table["reasons"]),
+        "notes": list(made.notes),
+    }
+
+
+def _table_file(work: Path, index: int) -> Path:
+    return work / _TABLES / f"{index}.json"
+
+
+def _files(work: Path, index: int) -> list[Path]:
+    """Files of a finished chunk; raises what reading its table raises."""
+    table = _table_file(work, index)
+    arrays = read_json(table).get("layout", {}).get("arrays", {})
+    return [table, *(work / _STORE / name / file_of_chunk(index) for name in sorted(arrays))]
+
+
+def _sha256(work: Path, index: int) -> str | None:
+    """Hash of the files of a chunk; None where they are not all there."""
+    digest = hashlib.sha256()
+    try:
+        for file in _files(work, index):
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None
+    return digest.hexdigest()
+
+
+class _Run:
+    """A run in the folder of its unfinished results."""
+
+    def __init__(
+        self,
+        work: Path,
+        images: ImageList,
+        task: Mapping[str, Any],
+        progress: ResultStore,
+        on_progress: Callable[[int, int, int], None] | None,
+    ) -> None:
+        self._work, self._images, self._task = work, images, task
+        self._progress = progress
+        self._n_chunks = -(-len(images) // CHUNK)
+        self._done = self._verified()
+        self._n_kept = sum(map(self._size, self._done))
+        self._partly: dict[str, float] = {}
+        self._on_progress = on_progress
+
+    def _size(self, index: int) -> int:
+        return min(CHUNK, len(self._images) - index * CHUNK)
+
+    def _verified(self) -> set[int]:
+        """Finished chunks whose files are what was written; all other files are removed."""
+        known = self._progress.results
+        done, damaged, files = set(), [], set()
+        for index in range(self._n_chunks):
+            record = known.get(_name(index))
+            if record is None:
+                continue
+            if record["sha256"] == _sha256(self._work, index):
+                done.add(index)
+                files.update(_files(self._work, index))
+            else:
+                damaged.append(index)
+        self._remove_others(files)
+        if damaged:
+            what = first_of([f"{i * CHUNK} to {i * CHUNK + self._size(i) - 1}" for i in damaged], 3)
+            warnings.warn(
+                f"{self._work} has {counted(len(damaged), 'chunk')} that {'is' if len(damaged) == 1 else 'are'} damaged "
+                f"or missing (images {what}, counted from 0); the maps are computed again",
+                AttnxaiWarning,
+                stacklevel=2,
+            )
+        return done
+
+    def _remove_others(self, files: set[Path]) -> None:
+        """Remove what is not of finished chunks: of unfinished ones, or temporary files of processes that were killed."""
+        for part in (_STORE, _TABLES):
+            for file in sorted((self._work / part).rglob("*"), reverse=True):
+                if file.is_dir() and not file.is_symlink():
+                    with contextlib.suppress(OSError):  # which is not empty
+                        file.rmdir()
+                elif file not in files:
+                    file.unlink()
+
+    def compute(self, n_workers: int) -> None:
+        """Compute what is not finished."""
+        jobs = [
+            Job(
+                name=_name(index),
+                function=run_chunk,
+                argument=(
+                    ChunkTask(
+                        index=index,
+                        batch=self._images.batch(index * CHUNK, (index + 1) * CHUNK),
+                        **self._task,
+                    ),
+                    str(self._work),
+                ),
+            )
+            for index in range(self._n_chunks)
+            if index not in self._done
+        ]
+        self._tell()
+        try:
+            run_jobs(
+                jobs, n_workers=n_workers, on_event=self._on_event, on_result=self._progress.add
+            )
+        except JobError as error:
+            # what is wrong with the request is said as it is; resuming would not help
+            cause = error.__cause__
+            if isinstance(cause, AttnxaiError) and not isinstance(cause, OutputError | JobError):
+                raise cause from None
+            raise
+
+    def _on_event(self, event: JobEvent) -> None:
+        index = int(event.job.rpartition(" ")[2])
+        if event.kind is EventKind.PROGRESS and event.total:
+            self._partly[event.job] = self._size(index) * event.done / event.total
+        elif event.kind is EventKind.FINISHED:
+            self._partly.pop(event.job, None)
+            self._done.add(index)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._on_progress is not None:
+            n_done = sum(map(self._size, self._done)) + int(sum(self._partly.values()))
+            self._on_progress(n_done, len(self._images), self._n_kept)
+
+    def finish(self, path: Path) -> MapRun:
+        """Write the metadata, and put the store where it belongs."""
+        layout, tables, n_unusable = self._gathered()
+        examples: dict[str, str] = {}
+        for source, reason in zip(tables.sources, tables.reasons, strict=True):
+            if reason and len(examples) < _N_EXAMPLES:
+                examples[source] = reason
+        if layout is None:
+            shutil.rmtree(self._work)
+            reasons = list(dict.fromkeys(examples.values()))
+            raise ImageError(
+                f"none of {counted(len(self._images), 'image')} of {self._images.origin} can be used:\n  "
+                + first_of(reasons, 3, separator="\n  ")
+            )
+        store = self._work / _STORE
+        self._remove_others({f for i in range(self._n_chunks) for f in _files(self._work, i)})
+        write_metadata(store, layout, tables)
+        names = (f.relative_to(store).as_posix() for f in store.rglob("*") if f.is_file())
+        write_manifest(store, MAP_FOLDER, names)
+        if path.exists():
+            path.rename(self._work / _REPLACED)
+        store.rename(path)
+        notes = {
+            without_numbers(note): note
+            for record in reversed(list(self._progress.results.values()))
+            for note in record["notes"]
+        }
+        shutil.rmtree(self._work)
+        return MapRun(
+            n_images=len(self._images),
+            n_unusable=n_unusable,
+            unusable=examples,
+            layers=tuple(layout["header"]["layers"]),
+            n_kept=self._n_kept,
+            notes=tuple(notes.values()),
+        )
+
+    def _gathered(self) -> tuple[dict[str, Any] | None, StoreTables, int]:
+        """What all chunks have in common, and the tables of all."""
+        layout, n_unusable = None, 0
+        sources = self._images.sources
+        reasons, splits = [""] * len(sources), [""] * len(sources)
+        places = np.full((len(sources), 3), np.nan)
+        scores = None
+        for index in range(self._n_chunks):
+            table = read_json(_table_file(self._work, index))
+            for position, reason in table["reasons"].items():
+                reasons[index * CHUNK + int(position)] = reason
+            n_unusable += len(table["reasons"])
+            if "layout" not in table:
+                continue
+            if layout is None:
+                layout = table["layout"]
+                if layout["scored"]:
+                    scores = np.full((len(sources), len(layout["header"]["class_names"])), np.nan)
+            if table["layout"] != layout:
+                raise AlignmentError(
+                    f"maps of {self._images.sources[index * CHUNK]!r} and others have other layers, sizes or provenance "
+                    "than those before; a method has to give the same for all images"
+                )
+            rows = index * CHUNK + np.array(table["rows"])
+            places[rows] = table["places"]
+            for row, split in zip(rows, table["splits"], strict=True):
+                splits[row] = split
+            if scores is not None:
+                scores[rows] = table["scores"]
+        tables = StoreTables(
+            sources=sources,
+            reasons=tuple(reasons),
+            splits=tuple(splits),
+            places=places,
+            scores=scores,
+        )
+        return layout, tables, n_unusable
