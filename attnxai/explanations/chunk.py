@@ -21,6 +21,7 @@ from attnxai.explanations.stack import MapStack
 from attnxai.jobs.plugins import load_plugins
 from attnxai.models.checkpoints import load_model
 from attnxai.models.model import AttentionModel
+from attnxai.models.prepared import Prepared, prepared
 from attnxai.models.wrapped_network import weights_sha256
 
 
@@ -127,7 +128,7 @@ def compute_chunk(task: ChunkTask, on_image: Callable[[int, int], None] | None =
     load_plugins(task.plugins)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AttnxaiWarning)
-        model = _model(task.model, task.model_sha256, task.device)
+        model, kept = _model(task.model, task.model_sha256, task.device)
         reasons: dict[int, str] = {}
         images: dict[int, SourceImage] = {}
         with grouped_notes():
@@ -136,7 +137,8 @@ def compute_chunk(task: ChunkTask, on_image: Callable[[int, int], None] | None =
                     reasons[position] = str(image)
                 else:
                     images[position] = image
-            stack = _explained(task, model, images, reasons, on_image)
+            with prepared(model.network, kept):
+                stack = _explained(task, model, images, reasons, on_image)
     table: dict[str, Any] = {"reasons": reasons}
     files: dict[str, bytes] = {}
     if stack is not None:
@@ -201,8 +203,8 @@ def _with_seed(provenance: Any, seed: int) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=1)
-def _model(name: str, sha256: str, device: str) -> AttentionModel:
-    """The model, which a process reads once."""
+def _model(name: str, sha256: str, device: str) -> tuple[AttentionModel, Prepared]:
+    """The model, which a process reads once, and what its layers make of their weights."""
     model = load_model(name)
     found = model.sha256 or weights_sha256(model.network)
     if found != sha256:
@@ -211,7 +213,7 @@ def _model(name: str, sha256: str, device: str) -> AttentionModel:
             f"{sha256[:12]}; begin anew with one model"
         )
     model.network.to(device)
-    return model
+    return model, Prepared()
 
 
 def without_numbers(note: str) -> str:

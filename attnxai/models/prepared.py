@@ -61,14 +61,14 @@ class PreparableModule(nn.Module):
 
 
 @contextlib.contextmanager
-def prepared(network: nn.Module) -> Iterator[None]:
-    """Let the layers of a network keep what they make of their weights within the block."""
+def prepared(network: nn.Module, kept: Prepared | None = None) -> Iterator[None]:
+    """Let the layers of a network keep what they make of their weights within the block, in ``kept`` if that is given."""
     layers = [
         layer
         for layer in network.modules()
         if isinstance(layer, PreparableModule) and layer.kept is None
     ]
-    kept = Prepared()
+    kept = Prepared() if kept is None else kept
     try:
         for layer in layers:
             layer.kept = kept
