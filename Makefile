@@ -35,7 +35,9 @@ slow: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/agreement.py
 	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/starting.py
+	$(BIN)/python benchmarks/many_images.py --n-images 1000 4000
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/symmetry.py

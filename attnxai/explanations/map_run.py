@@ -142,7 +142,7 @@ def write_map_store(
     ------
     OptionError
         If the path cannot be written, exists, or holds the unfinished maps of another call; if a method is unknown, or the
-        target is no class of the model.
+        target is not a class of the model.
     InUseError
         If another run writes to it.
     OutputError
