@@ -225,7 +225,7 @@ def list_images(images: str | Path, **reading: Unpack[ImageKeywords]) -> ImageLi
         cube whose planes are the images; an array (n, rows, columns) in an HDF5 file or a Zarr folder, or
         ``FILE::NAME`` where it has several; or one image. Paths in files are relative to the folder of the file.
     **reading
-        Fields of :class:`~attnxai.data.image_options.ImageOptions`, as in :func:`attnxai.read_image`.
+        Fields of :class:`~attnxai.data.image_options.ImageOptions`, as in :func:`attnxai.read_images`.
 
     Returns
     -------

@@ -72,7 +72,7 @@ class ChunkTask:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkMaps:
-    """The maps of a chunk, encoded, and what there is to say of its images; :func:`compute_chunk` makes it.
+    """The maps of a chunk, encoded, and what there is to say of its images: made by ``compute_chunk``.
 
     Parameters
     ----------
