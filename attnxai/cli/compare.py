@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from attnxai.cli import completion, options
 from attnxai.cli.annotation_options import (
@@ -27,6 +27,9 @@ from attnxai.cli.help import ANNOTATIONS, INPUTS, MAPS, OUTPUT, STATISTICS
 from attnxai.cli.map_files import MapFiles, check_given
 from attnxai.cli.networks import Networks
 from attnxai.cli.options import flag, option, output_option
+
+if TYPE_CHECKING:
+    from attnxai.cli.repeat import Repetition
 
 DEFAULT_FOLDER = "attnxai-report"
 
@@ -250,6 +253,7 @@ def compare(
     check_figures(figures := figures.lower())
     check_given(model, maps, split=split, field=field, explain=explain, target=target, audit=audit)
     used = parse_labels(options.listed(label or ()) or None)
+    repetition: Repetition | None = given.pop("repetition", None)
     with (
         output_folder(output, what="report", default=DEFAULT_FOLDER, overwrite=overwrite) as folder,
         collected_assumptions() as assumed,
@@ -291,6 +295,9 @@ def compare(
             marks, sources, from_files = independent_sources(
                 marks, sources, files.stacks(sources, field), seen=networks.seen(sources)
             )
+            if repetition is not None:
+                hashes = {name: file.sha256 for name, file in files.files.items()}
+                repetition.check(marks, sources, {**networks.hashes(), **hashes})
             misplaced = check_annotations(marks, sources, rng=seed).cautions()
         with progress() as begin:
             stacks, sums = networks.maps(sources, begin)
@@ -310,7 +317,7 @@ def compare(
                 folder,
                 images_name=inputs.data_name,
                 notes=(*misplaced, *inputs.notes, *assumed, *notes_on_maps),
-                command=typed_command(),
+                command=repetition.command if repetition else typed_command(),
                 locations={
                     result.model_name: location_of(result, sums.get(result.model_name, ""))
                     for result in comparison.results

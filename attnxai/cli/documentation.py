@@ -65,6 +65,7 @@ _VALUES = {
     "PATH": "file or folder",
     "PIXELS": "integer",
     "MODEL": "file or name",
+    "REPORT": "file or folder",
     "NAME": "name",
     "CLASS": "name",
     "FORMAT": "name",
@@ -197,7 +198,7 @@ def _value(parameter: Any, annotation: Any, info: Any) -> str:
         return "flag"
     unit = f" in {UNITS[metavar]}" if metavar in UNITS else ""
     if kind not in (int, float):
-        text = "`WORD=NAME`" if "=" in metavar else _VALUES.get(metavar, "text")
+        text = f"`{metavar}`" if "=" in metavar else _VALUES.get(metavar, "text")
         return ("name" if issubclass(kind, enum.Enum) else text) + unit
     number = f"{'integer' if kind is int else 'number'}{unit}"
     return f"{number}, {limits(info.min, info.max)}" if info.min is not None else number

@@ -13,7 +13,7 @@ import sys
 import threading
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,13 +93,7 @@ def command(
             ):
                 if quiet and verbose:
                     raise OptionError("--quiet and --verbose exclude each other; give one of them")
-                for name, value in kwargs.items():
-                    # infinity lies above every lower limit, and no C code takes a longer whole number
-                    if isinstance(value, int | float) and not abs(value) < _LARGEST_NUMBER:
-                        option = f"--{name.replace('_', '-')}"
-                        raise OptionError(
-                            f"{option} is too large; give a number below {_LARGEST_NUMBER:g}"
-                        )
+                check_numbers(kwargs)
                 _load(plugin or ())
                 return function(*args, **kwargs)
 
@@ -115,6 +109,14 @@ def command(
         return wrapped
 
     return decorate
+
+
+def check_numbers(given: Mapping[str, Any]) -> None:
+    """Refuse numbers that lie above every lower limit, such as infinity, or are longer than C code takes."""
+    for name, value in given.items():
+        if isinstance(value, int | float) and not abs(value) < _LARGEST_NUMBER:
+            option = f"--{name.replace('_', '-')}"
+            raise OptionError(f"{option} is too large; give a number below {_LARGEST_NUMBER:g}")
 
 
 def _load(plugins: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from attnxai.cli.help import Group
 from attnxai.cli.maps import maps
 from attnxai.cli.models import models_app
 from attnxai.cli.plan import plan
+from attnxai.cli.repeat import repeat
 from attnxai.cli.study import study
 from attnxai.cli.train import train
 from attnxai.cli.validate import validate
@@ -30,7 +31,7 @@ app = Application(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (compare, audit, maps, train, study, plan, validate, annotate):
+for function in (compare, repeat, audit, maps, train, study, plan, validate, annotate):
     add_command(app, function)
 app.add_typer(annotations_app, name="annotations")
 app.add_typer(models_app, name="models")

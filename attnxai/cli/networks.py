@@ -72,6 +72,17 @@ class Networks:
             run_all=run_all,
         )
 
+    def hashes(self) -> dict[str, str]:
+        """Hashes of the networks' files, or of the weights where there is no file, by name."""
+        if not self.loaded:
+            return {}
+        from attnxai.models.wrapped_network import weights_sha256
+
+        return {
+            name: model.sha256 or weights_sha256(model.network)
+            for name, model in self.loaded.items()
+        }
+
     def maps(
         self, sources: SourceSet, begin: Steps
     ) -> tuple[list[MapStack], dict[str, ZoneSums | PooledSums | str]]:

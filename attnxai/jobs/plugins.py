@@ -25,8 +25,7 @@ def load_plugins(names: Iterable[str]) -> None:
     folder.
     """
     for name in names:
-        path = Path(name).absolute() if name.endswith(".py") or os.sep in name else None
-        place = name if path is None else str(path)
+        place, path = _place_of(name)
         if place in LOADED:
             continue
         if path is not None:
@@ -44,6 +43,17 @@ def load_plugins(names: Iterable[str]) -> None:
                 ) from error
             raise OptionError(f"plug-in {name} cannot be imported: {reason_of(error)}") from error
         LOADED.append(place)
+
+
+def _place_of(name: str) -> tuple[str, Path | None]:
+    """What LOADED holds of a plug-in, and its file where it is one."""
+    path = Path(name).absolute() if name.endswith(".py") or os.sep in name else None
+    return (name, None) if path is None else (str(path), path)
+
+
+def is_loaded(name: str) -> bool:
+    """Whether a plug-in was loaded, so that loading it again runs nothing."""
+    return _place_of(name)[0] in LOADED
 
 
 def _check_file(name: str, path: Path) -> None:

@@ -44,6 +44,7 @@ from attnxai.report.page_tables import (
     verdict_table,
 )
 from attnxai.report.panels import Panels, arrange_panels
+from attnxai.report.record import Record
 from attnxai.report.sentences.say import say
 from attnxai.report.source_svg import colour_ramps
 from attnxai.report.source_table import (
@@ -169,6 +170,7 @@ def write_content(
     )
     # made once, for the page and for files beside it
     panels = functools.cache(lambda: _panels(content))
+    summary = functools.cache(lambda: summarise(content, verdict))
     with figures_as(figures):
         write_results(
             folder,
@@ -177,13 +179,16 @@ def write_content(
             drawers=_drawers(content),
             files=lambda figures: {
                 "per_source.csv": per_source_table(content),
-                "summary.json": summarise(content, verdict),
+                "summary.json": summary(),
                 "agreement.tex": _latex(content),
                 **methods_text(content).files(),
                 **caption_files(figures.values()),
                 **panels().files,
             },
-            values=lambda: page_values(content, verdict, panels()),
+            values=lambda: {
+                **page_values(content, verdict, panels()),
+                "record": Record.of(content, summary(), _plugins(content)).to_record(),
+            },
             overwrite=overwrite,
             on_step=on_step,
         )

@@ -75,12 +75,12 @@ def write_files(folder: Path, contents: Mapping[str, Any]) -> None:
             write_frame(content, path)
             continue
         path.parent.mkdir(exist_ok=True)
-        text = _json_text(content) if path.suffix == ".json" else content
+        text = json_text(content) if path.suffix == ".json" else content
         # names of files may hold bytes that are not UTF-8, which Python keeps as halves of surrogate pairs
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def _json_text(record: Mapping[str, Any]) -> str:
+def json_text(record: Mapping[str, Any]) -> str:
     """JSON that any reader takes: null for what is not finite; bytes that are not UTF-8 are text, as elsewhere."""
     text = json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return re.sub("[\ud800-\udfff]", lambda half: f"\\\\u{ord(half[0]):x}", text)

@@ -26,6 +26,7 @@ PACKAGES = (
     "astropy",
     "regions",
     "torch",
+    "numba",
     "e2cnn",
     "matplotlib",
     "seaborn",
