@@ -17,7 +17,7 @@ from attnxai.explanations.stack import CENTRE_BIAS
 if TYPE_CHECKING:
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet
-    from attnxai.data.images import SourceImage
+    from attnxai.data.grid import PixelGrid
     from attnxai.explanations.stack import MapStack
 
 
@@ -58,7 +58,7 @@ def targets_of_label(
     pairs: AlignedPairs,
     maps: MapStack,
     annotations: AnnotationSet,
-    by_id: Mapping[str, SourceImage],
+    grids: Mapping[str, PixelGrid],
 ) -> LabelTargets:
     """Draw the marks with one label of the sources of aligned pairs.
 
@@ -72,7 +72,7 @@ def targets_of_label(
         sources=sources,
         annotators=own.annotators,
         drawn=draw_annotations(
-            maps, [place[source] for source in sources], own, by_id, pairs.fwhm_arcsec
+            maps, [place[source] for source in sources], own, grids, pairs.fwhm_arcsec
         ),
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.annotations.annotation_set import AnnotationSet
-    from attnxai.data.images import SourceImage
+    from attnxai.data.grid import PixelGrid
     from attnxai.explanations.stack import MapStack
 
 
@@ -60,7 +60,7 @@ def draw_looks(
     maps: MapStack,
     positions: Sequence[int],
     annotations: AnnotationSet,
-    by_id: Mapping[str, SourceImage],
+    grids: Mapping[str, PixelGrid],
     fwhm_arcsec: float,
     *,
     annotators: Sequence[str] = (),
@@ -78,7 +78,7 @@ def draw_looks(
         )
         if marks:
             again = dataclasses.replace(annotations, annotations=marks)
-            drawn = draw_annotations(maps, positions, again, by_id, fwhm_arcsec, annotators=names)
+            drawn = draw_annotations(maps, positions, again, grids, fwhm_arcsec, annotators=names)
             found.append(
                 Look(round=number, density=drawn.density, mask=drawn.mask, present=drawn.present)
             )

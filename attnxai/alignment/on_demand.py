@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from attnxai.alignment.looks import draw_looks
 from attnxai.alignment.pairs import MapFacts, check_sources, facts_of, notes_of, with_fields
 from attnxai.alignment.placement import n_unchecked, notes_on_constant
 from attnxai.alignment.rasterise import draw_annotations
+from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.data.emission import emission_mask
 from attnxai.errors import AlignmentError
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.alignment.pairs import AlignedPairs
-    from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+    from attnxai.alignment.rasterise import DrawnAnnotations
+    from attnxai.annotations.annotation_set import Annotation
     from attnxai.annotations.shapes import Label
+    from attnxai.data.grid import PixelGrid
     from attnxai.data.images import SourceImage
     from attnxai.explanations.stack import MapStack
 
@@ -39,109 +42,165 @@ class MapSource(Protocol):
         """The maps of some of them, in this order."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlockOnDemand:
+    """Some sources of :class:`PairsOnDemand`, which has pixels when they are asked for, in this or another process.
+
+    ``facts`` are the pairs without pixels, ``marks`` those of these sources, and ``grids`` hold those of their images.
+    """
+
+    facts: AlignedPairs
+    marks: AnnotationSet
+    maps: MapSource
+    grids: Mapping[str, PixelGrid]
+    with_emission: bool
+
+    def __reduce__(self) -> tuple[Callable[..., BlockOnDemand], tuple[Any, ...]]:
+        """Another process gets the maps and grids of these sources alone."""
+        sources = self.facts.sources
+        grids = {source: self.grids[source] for source in sources}
+        own = (self.facts, self.marks, self.maps.select(sources), grids, self.with_emission)
+        return _block, own
+
+    def pairs(self) -> AlignedPairs:
+        """The pairs; the centre bias is that of these sources."""
+        stack, drawn = self._drawn()
+        return self._with_fields(stack, drawn)
+
+    def drawn(self) -> tuple[AlignedPairs, int]:
+        """The pairs without maps and baselines, and the number of marks whose centre lies outside the field."""
+        stack, drawn = self._drawn()
+        found = dataclasses.replace(
+            self.facts,
+            explanations={},
+            baselines={},
+            density=drawn.density,
+            mask=drawn.mask,
+            present=drawn.present,
+            valid=stack.valid,
+            brightness=stack.brightness,
+        )
+        return found, drawn.n_outside
+
+    def _drawn(self) -> tuple[MapStack, DrawnAnnotations]:
+        stack = self.maps.select(self.facts.sources)
+        return stack, draw_annotations(*self._given(stack), annotators=self.facts.annotators)
+
+    def _with_fields(self, stack: MapStack, drawn: DrawnAnnotations) -> AlignedPairs:
+        looks = draw_looks(*self._given(stack), annotators=self.facts.annotators)
+        return with_fields(self.facts, stack, drawn, looks, with_emission=self.with_emission)
+
+    def _given(
+        self, stack: MapStack
+    ) -> tuple[MapStack, range, AnnotationSet, Mapping[str, PixelGrid], float]:
+        return stack, range(len(stack)), self.marks, self.grids, self.facts.fwhm_arcsec
+
+
+def _block(
+    facts: AlignedPairs,
+    marks: AnnotationSet,
+    maps: MapStack,
+    grids: Mapping[str, PixelGrid],
+    with_emission: bool,
+) -> BlockOnDemand:
+    return BlockOnDemand(
+        facts=facts, marks=marks, maps=maps, grids=grids, with_emission=with_emission
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PairsOnDemand:
     """Aligned pairs of all sources without pixels (``whole``), and of blocks of them with pixels.
 
-    Parameters
-    ----------
-    maps : MapSource
-        Maps of some sources.
-    annotations : AnnotationSet
-        Those of :func:`~attnxai.alignment.usable.usable_annotations`, on one image of every source.
-    images : sequence of SourceImage
-        The images.
-    fwhm_arcsec, use_source_weights
-        As in :func:`attnxai.align`, as are the errors.
+    Made by :meth:`of`. ``marks`` and ``repeats`` are those of each source, on images with these ``grids``; ``n_constant``
+    is the number of images that are constant where the maps lie, so that their place could not be checked.
     """
 
-    def __init__(
-        self,
+    whole: AlignedPairs
+    maps: MapSource
+    annotations: AnnotationSet
+    marks: Mapping[str, Sequence[Annotation]]
+    repeats: Mapping[str, Sequence[Annotation]]
+    grids: Mapping[str, PixelGrid]
+    with_emission: bool
+    n_constant: int
+
+    @classmethod
+    def of(
+        cls,
         maps: MapSource,
         annotations: AnnotationSet,
         images: Sequence[SourceImage],
         *,
         fwhm_arcsec: float,
         use_source_weights: bool,
-    ) -> None:
-        self._maps, self._annotations = maps, annotations
-        self._by_id = {image.source: image for image in images}
-        check_sources(maps.sources, annotations, self._by_id)
-        self._marks = annotations.by_source()
-        self._repeats: dict[str, list[Annotation]] = {}
-        for mark in annotations.repeats:
-            self._repeats.setdefault(mark.source, []).append(mark)
-        self._n_outside: dict[tuple[str, ...], int] = {}
-        self._any_visible = False
-        self._with_emission = False
-        self._n_constant = 0
-        self.whole = self._facts(fwhm_arcsec, use_source_weights=use_source_weights)
+    ) -> PairsOnDemand:
+        """Read the maps once, and check where they lie.
 
-    def _facts(self, fwhm_arcsec: float, *, use_source_weights: bool) -> AlignedPairs:
-        """What is known of all sources: the maps are read once, and checked."""
-        # in the order of their ids, so that sums do not depend on the order of files
-        names = sorted(source for source in self._maps.sources if source in self._marks)
-        facts: MapFacts | None = None
-        bright = dark = False
-        for start in range(0, len(names), _AT_A_TIME):
-            stack = self._maps.select(names[start : start + _AT_A_TIME])
-            # a mistake that all sources share shows in the first of them
-            self._n_constant += n_unchecked(
-                stack, range(len(stack)), self._by_id, shared=start == 0
-            )
-            emission = emission_mask(stack.brightness)
-            bright, dark = bright or bool(emission.any()), dark or not emission.all()
-            own = MapFacts.of(stack)
-            facts = own if facts is None else facts.join(own)
-        if facts is None:
-            raise AlignmentError("there are no maps of annotated sources")
-        self._with_emission = bright and dark
-        whole = facts_of(
+        Parameters
+        ----------
+        maps : MapSource
+            Maps of some sources.
+        annotations : AnnotationSet
+            Those of :func:`~attnxai.alignment.usable.usable_annotations`, on one image of every source.
+        images : sequence of SourceImage
+            The images.
+        fwhm_arcsec, use_source_weights
+            As in :func:`attnxai.align`, as are the errors.
+        """
+        by_id = {image.source: image for image in images}
+        check_sources(maps.sources, annotations, by_id)
+        marks = annotations.by_source()
+        repeats: dict[str, list[Annotation]] = {}
+        for mark in annotations.repeats:
+            repeats.setdefault(mark.source, []).append(mark)
+        facts, with_emission, n_constant = _facts_of_maps(maps, marks, by_id)
+        given = facts_of(
             facts,
-            self._annotations,
-            self._by_id,
+            annotations,
+            by_id,
             fwhm_arcsec=fwhm_arcsec,
             use_source_weights=use_source_weights,
         )
-        one = self._block(whole.select(np.arange(1)))
-        self._field_shape = one.valid.shape[1:]
-        self._n_outside.clear()
-        self._any_visible = False
-        return dataclasses.replace(
-            whole,
+        found = cls(
+            whole=given,
+            maps=maps,
+            annotations=annotations,
+            marks=marks,
+            repeats=repeats,
+            grids={source: image.grid for source, image in by_id.items()},
+            with_emission=with_emission,
+            n_constant=n_constant,
+        )
+        one = found.block(np.arange(1)).pairs()
+        named = dataclasses.replace(
+            given,
             explanations=one.explanations,
             baselines=one.baselines,
             resolutions=one.resolutions,
-        ).without_pixels()
-
-    def block(self, positions: NDArray[np.intp]) -> AlignedPairs:
-        """Some of the sources with their pixels; the centre bias is that of each other."""
-        return self._block(self.whole.select(positions))
-
-    def _block(self, facts: AlignedPairs) -> AlignedPairs:
-        marks = dataclasses.replace(
-            self._annotations,
-            annotations=tuple(mark for s in facts.sources for mark in self._marks[s]),
-            repeats=tuple(mark for s in facts.sources for mark in self._repeats.get(s, ())),
         )
-        pairs, n_outside = self.made_with(facts, marks)
-        self._n_outside[facts.sources] = n_outside
-        self._any_visible |= bool((pairs.mask & pairs.valid).any())
-        return pairs
+        return dataclasses.replace(found, whole=named.without_pixels())
 
-    def made_with(self, facts: AlignedPairs, marks: AnnotationSet) -> tuple[AlignedPairs, int]:
-        """Sources with their pixels and these marks, and the number of marks whose centre lies outside the field."""
-        stack = self._maps.select(facts.sources)
-        given = (stack, range(len(stack)), marks, self._by_id, facts.fwhm_arcsec)
-        drawn = draw_annotations(*given, annotators=facts.annotators)
-        looks = draw_looks(*given, annotators=facts.annotators)
-        made = with_fields(facts, stack, drawn, looks, with_emission=self._with_emission)
-        return made, drawn.n_outside
+    def block(self, positions: NDArray[np.intp]) -> BlockOnDemand:
+        """Some of the sources."""
+        facts = self.whole.select(positions)
+        marks = AnnotationSet(
+            annotations=tuple(mark for s in facts.sources for mark in self.marks[s]),
+            repeats=tuple(mark for s in facts.sources for mark in self.repeats.get(s, ())),
+        )
+        return BlockOnDemand(
+            facts=facts,
+            marks=marks,
+            maps=self.maps,
+            grids=self.grids,
+            with_emission=self.with_emission,
+        )
 
-    def of_label(self, label: Label) -> LabelOnDemand:
+    def of_label(self, label: Label) -> PairsOnDemand:
         """The same maps with the marks of one label, of the sources and annotators that have any."""
-        own = marks_of_label(label, self.whole.sources, self._annotations)
-        by_source = own.by_source()
-        sources = [i for i, source in enumerate(self.whole.sources) if source in by_source]
+        own = marks_of_label(label, self.whole.sources, self.annotations)
+        marks = own.by_source()
+        sources = [i for i, source in enumerate(self.whole.sources) if source in marks]
         chosen = self.whole.select(np.array(sources, dtype=np.intp))
         marked = {(a.annotator, a.source) for a in own.annotations}
         whole = dataclasses.replace(
@@ -149,39 +208,44 @@ class PairsOnDemand:
             annotators=own.annotators,
             present=np.array([[(a, s) in marked for s in chosen.sources] for a in own.annotators]),
         )
-        return LabelOnDemand(
-            whole=whole.without_pixels(), marks=by_source, make=self.made_with, annotations=own
+        return dataclasses.replace(
+            self, whole=whole.without_pixels(), annotations=own, marks=marks, repeats={}
         )
 
-    def notes(self) -> tuple[str, ...]:
-        """What was left out or assumed; how many centres lie outside is counted once all blocks were made."""
+    def notes(self, *, n_outside: int, any_visible: bool) -> tuple[str, ...]:
+        """What was left out or assumed, from what drawing all blocks has shown.
+
+        ``n_outside`` marks have their centre outside the field, and ``any_visible`` says whether any lies on its valid
+        pixels.
+        """
         found = notes_of(
             self.whole,
-            len(self._maps.sources),
-            len(self._annotations),
-            self._field_shape,
-            n_outside=sum(self._n_outside.values()),
-            any_visible=self._any_visible,
-            notes=notes_on_constant(self._n_constant),
+            len(self.maps.sources),
+            len(self.annotations),
+            self.maps.select(self.whole.sources[:1]).field_shape,
+            n_outside=n_outside,
+            any_visible=any_visible,
+            notes=notes_on_constant(self.n_constant),
         )
         return tuple(found)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LabelOnDemand:
-    """Aligned pairs of the marks of one label, from :meth:`PairsOnDemand.of_label`."""
-
-    whole: AlignedPairs
-    annotations: AnnotationSet
-    marks: Mapping[str, list[Annotation]]
-    make: Callable[[AlignedPairs, AnnotationSet], tuple[AlignedPairs, int]]
-
-    def block(self, positions: NDArray[np.intp]) -> AlignedPairs:
-        """Some of the sources with their pixels."""
-        facts = self.whole.select(positions)
-        own = tuple(mark for source in facts.sources for mark in self.marks[source])
-        return self.make(facts, dataclasses.replace(self.annotations, annotations=own))[0]
-
-    def notes(self) -> tuple[str, ...]:
-        """None beside those of all marks."""
-        return ()
+def _facts_of_maps(
+    maps: MapSource, marks: Mapping[str, object], by_id: Mapping[str, SourceImage]
+) -> tuple[MapFacts, bool, int]:
+    """What maps say about their sources, whether emission is a baseline, and the number of unchecked images."""
+    # in the order of their ids, so that sums do not depend on the order of files
+    names = sorted(source for source in maps.sources if source in marks)
+    facts: list[MapFacts] = []
+    bright = dark = False
+    n_constant = 0
+    for start in range(0, len(names), _AT_A_TIME):
+        stack = maps.select(names[start : start + _AT_A_TIME])
+        # a mistake that all sources share shows in the first of them
+        n_constant += n_unchecked(stack, range(len(stack)), by_id, shared=start == 0)
+        emission = emission_mask(stack.brightness)
+        bright, dark = bright or bool(emission.any()), dark or not emission.all()
+        facts.append(MapFacts.of(stack))
+    if not facts:
+        raise AlignmentError("there are no maps of annotated sources")
+    return facts[0].join(facts[1:]), bright and dark, n_constant

@@ -281,6 +281,7 @@ def align_all(
     that see the same field; their pairs share the arrays.
     """
     by_id = {image.source: image for image in images}
+    grids = {source: image.grid for source, image in by_id.items()}
     drawn: dict[Hashable, tuple[DrawnAnnotations, tuple[Look, ...]]] = {}
     placed: list[tuple[Hashable, MapStack, list[str]]] = []
     found = []
@@ -300,7 +301,7 @@ def align_all(
             notes = check_placement(maps, positions, by_id)
             placed.append((field, maps, notes))
         if field not in drawn:
-            given = (maps, positions, annotations, by_id, fwhm_arcsec)
+            given = (maps, positions, annotations, grids, fwhm_arcsec)
             drawn[field] = draw_annotations(*given, known=places), draw_looks(*given)
         found.append(
             _pairs(
@@ -383,13 +384,14 @@ class MapFacts(NamedTuple):
         """Those of a stack."""
         return cls(*(getattr(maps, name) for name in cls._fields))
 
-    def join(self, other: MapFacts) -> MapFacts:
+    def join(self, others: Sequence[MapFacts]) -> MapFacts:
         """These sources and others of the same maps."""
-        scores = None
-        if self.scores is not None and other.scores is not None:
-            scores = np.concatenate([self.scores, other.scores])
+        every = (self, *others)
+        scores = [one.scores for one in every if one.scores is not None]
         return self._replace(
-            sources=self.sources + other.sources, splits=self.splits + other.splits, scores=scores
+            sources=tuple(source for one in every for source in one.sources),
+            splits=tuple(split for one in every for split in one.splits),
+            scores=np.concatenate(scores) if len(scores) == len(every) else None,
         )
 
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from attnxai.annotations.annotation_set import Annotation, AnnotationSet
     from attnxai.data.grid import PixelGrid
-    from attnxai.data.images import SourceImage
     from attnxai.explanations.stack import MapStack
 
 # Gaussians end here: rank metrics would otherwise order the whole field by tails of 1e-40
@@ -359,7 +358,7 @@ def draw_annotations(
     maps: MapStack,
     positions: Sequence[int],
     annotations: AnnotationSet,
-    by_id: Mapping[str, SourceImage],
+    grids: Mapping[str, PixelGrid],
     fwhm_arcsec: float,
     *,
     annotators: Sequence[str] = (),
@@ -367,6 +366,7 @@ def draw_annotations(
 ) -> DrawnAnnotations:
     """Draw the annotations of some sources, given by their positions in the maps, on the field of each.
 
+    ``grids`` are those of the images of the sources.
     ``annotators`` name the rows; by default they are those of the annotations. ``known`` are places of marks, which
     are not computed again for sources with the very same marks.
     """
@@ -389,8 +389,7 @@ def draw_annotations(
             # together with other marks a distortion may converge to other last digits
             places = [p for p in here.values() if p is not None] if list(here) == marks else []
             if len(places) < len(marks):
-                grid = by_id[source].grid
-                places = place_all([a.shape for a in marks], grid, source=source)
+                places = place_all([a.shape for a in marks], grids[source], source=source)
             placed += places
             transforms += [maps.field[positions[column_of[source]]]] * len(marks)
         on_field = _covering(placed, transforms, shape)

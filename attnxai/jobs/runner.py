@@ -30,6 +30,7 @@ def run_jobs(
     threads: int = 1,
     finished: Mapping[str, Any] | None = None,
     keep_going: bool = False,
+    keep_results: bool = True,
     on_event: Callable[[JobEvent], None] | None = None,
     on_result: Callable[[str, Any], None] | None = None,
 ) -> dict[str, Any]:
@@ -37,7 +38,8 @@ def run_jobs(
 
     With one worker the jobs run in this process, one after the other. ``threads`` is for the numerical
     libraries of worker processes. With ``keep_going`` the other jobs run when one has failed; without it
-    the first failure ends all of them. ``on_event`` and ``on_result`` are called in this process.
+    the first failure ends all of them. ``on_event`` and ``on_result`` are called in this process; large results
+    that ``on_result`` has taken need not be kept.
 
     A job that ends with an :class:`~attnxai.errors.AttnxaiError`, or whose process ends, is named in a
     :class:`~attnxai.errors.JobError`; any other error of a job that has no log is raised as it is. No job
@@ -62,7 +64,7 @@ def run_jobs(
     with contextlib.closing(outcomes):
         for job, outcome in outcomes:
             if outcome.error is None:
-                results[job.name] = outcome.result
+                results[job.name] = outcome.result if keep_results else None
                 if on_result is not None:
                     on_result(job.name, outcome.result)
                 tell(JobEvent(job=job.name, kind=EventKind.FINISHED))

@@ -355,14 +355,14 @@ def test_many_sources_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         for i, a in enumerate(marks.annotations * 3)
     )
     marks = dataclasses.replace(marks, annotations=marks.annotations + others)
-    by_id = {image.source: image for image in images}
+    grids = {image.source: image.grid for image in images}
     positions = range(len(maps.sources))
-    found = draw_annotations(maps, positions, marks, by_id, 5.4)
+    found = draw_annotations(maps, positions, marks, grids, 5.4)
     for row, annotator in enumerate(marks.annotators):
         for column, source in enumerate(maps.sources):
             alone = rasterise_annotations(
                 marks.of(source, annotator),
-                by_id[source].grid,
+                grids[source],
                 maps.field[column],
                 maps.field_shape,
                 fwhm=5.4 / (maps.field_scale_arcsec / maps.field[column].step),
@@ -370,7 +370,7 @@ def test_many_sources_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
             np.testing.assert_allclose(found.density[row, column], alone.density, atol=1e-7)
             np.testing.assert_array_equal(found.mask[row, column], alone.mask)
     monkeypatch.setattr("attnxai.alignment.rasterise._MOST_TOGETHER", 5)
-    again = draw_annotations(maps, positions, marks, by_id, 5.4)
+    again = draw_annotations(maps, positions, marks, grids, 5.4)
     np.testing.assert_array_equal(found.density, again.density)
     assert found.n_outside == again.n_outside
 

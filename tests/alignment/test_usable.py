@@ -63,7 +63,7 @@ def test_marks_are_placed_on_their_image_once_and_again_where_some_are_left_out(
     # with the very same marks of a source alone
     assert placed["rasterise"] == ["source_01"]
     assert first.density.tobytes() == second.density.tobytes()
-    drawn = draw_annotations(maps, range(3), marks, {i.source: i for i in images}, FWHM)
+    drawn = draw_annotations(maps, range(3), marks, {i.source: i.grid for i in images}, FWHM)
     assert drawn.density.tobytes() == first.density.tobytes()
     assert drawn.mask.tobytes() == first.mask.tobytes()
 

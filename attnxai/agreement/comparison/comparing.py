@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from attnxai.agreement.comparison.block_jobs import Workers, gather_blocks
 from attnxai.agreement.comparison.estimating import ScopeEstimates, scopes_of
 from attnxai.agreement.comparison.families import adjust_over_maps
-from attnxai.agreement.comparison.gathering import PairsInMemory, blocks_of, gather
-from attnxai.agreement.comparison.labels import label_agreement
+from attnxai.agreement.comparison.gathering import PairsInMemory, Request, gather
+from attnxai.agreement.comparison.labels import label_agreement, label_request
 from attnxai.agreement.comparison.once import Once
 from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.shown import shown_sources
@@ -38,10 +39,11 @@ from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, too_few
 
 if TYPE_CHECKING:
-    from attnxai.agreement.comparison.gathering import Gathered, PairSource
+    from attnxai.agreement.comparison.gathering import Found, Gathered, PairSource
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.alignment.rasterise import Places
     from attnxai.annotations.shapes import Label
+    from attnxai.data.grid import PixelGrid
     from attnxai.data.images import SourceImage
 
 
@@ -54,6 +56,8 @@ def compare(
     use_source_weights: bool = False,
     settings: ComparisonSettings | None = None,
     rng: np.random.Generator | int = 0,
+    n_workers: int = 1,
+    scheduler: str | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> AgreementResult:
     """Agreement of a model's maps with annotations of the same sources.
@@ -74,12 +78,17 @@ def compare(
         Metrics, nulls, strata and numbers of draws.
     rng : numpy.random.Generator or int
         Source of randomness.
+    n_workers : int
+        Processes that compare more than ``settings.most_together`` sources, block by block.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as ``tcp://host:8786``, whose workers do so instead.
     on_step : callable, optional
         Called with the number of finished steps and of all steps.
 
     Returns
     -------
     AgreementResult
+        The same with any number of workers.
 
     Examples
     --------
@@ -101,6 +110,7 @@ def compare(
         use_source_weights=use_source_weights,
         settings=settings,
         rng=rng,
+        workers=Workers(n_workers=n_workers, scheduler=scheduler),
         on_step=None if on_step is None else lambda _, n, n_steps: on_step(n, n_steps),
     )[0]
 
@@ -114,6 +124,7 @@ def compare_all(
     use_source_weights: bool,
     settings: ComparisonSettings | None,
     rng: np.random.Generator | int,
+    workers: Workers,
     on_step: Callable[[str, int, int], None] | None,
 ) -> list[AgreementResult]:
     """:func:`compare` for the maps of several models.
@@ -133,14 +144,14 @@ def compare_all(
     seed = rng if isinstance(rng, int) else None
     results = []
     once = Once()
-    by_id = {image.source: image for image in images}
+    grids = {image.source: image.grid for image in images}
     every = [] if large else align_all(stacks, annotations, images, **options, places=places)
     for m, maps in enumerate(stacks):
         step = None if on_step is None else functools.partial(on_step, maps.model_name)
         source: PairSource
         of_labels: list[tuple[str, Callable[[], PairSource]]]
         if large:
-            made = source = PairsOnDemand(maps, annotations, images, **options)
+            made = source = PairsOnDemand.of(maps, annotations, images, **options)
             of_labels = [(str(label), functools.partial(made.of_label, label)) for label in labels]
         else:
             pairs = every[m]
@@ -149,14 +160,14 @@ def compare_all(
                 (
                     str(label),
                     functools.partial(
-                        _pairs_of_label, label, pairs, maps, annotations, by_id, once
+                        _pairs_of_label, label, pairs, maps, annotations, grids, once
                     ),
                 )
                 for label in labels
             ]
-        result = _compare(source, settings, rng, step, once, of_labels)
+        result = _compare(source, settings, rng, workers, step, once, of_labels)
         whole = source.whole if large else every[m]
-        shown = source.block(shown_sources(result)) if large else None
+        shown = source.block(shown_sources(result)).pairs() if large else None
         data = ComparedData(
             maps=maps,
             annotations=annotations,
@@ -179,12 +190,12 @@ def _pairs_of_label(
     pairs: AlignedPairs,
     maps: MapStack,
     annotations: AnnotationSet,
-    by_id: Mapping[str, SourceImage],
+    grids: Mapping[str, PixelGrid],
     once: Once,
 ) -> PairsInMemory:
     targets = once.of(
         ("label", str(label), pairs.sources, pairs.density),
-        functools.partial(targets_of_label, label, pairs, maps, annotations, by_id),
+        functools.partial(targets_of_label, label, pairs, maps, annotations, grids),
     )
     return PairsInMemory(targets.of(pairs.in_order()).in_order())
 
@@ -227,59 +238,92 @@ def compare_pairs(
     UndefinedValuesWarning
         When a metric has no value for some source.
     """
-    return _compare(PairsInMemory(pairs.in_order()), settings, rng, on_step, Once())
+    return _compare(PairsInMemory(pairs.in_order()), settings, rng, Workers(), on_step, Once())
 
 
 def _compare(
     source: PairSource,
     settings: ComparisonSettings | None,
     rng: np.random.Generator | int,
+    workers: Workers,
     on_step: Callable[[int, int], None] | None,
     once: Once,
     labels: Sequence[tuple[str, Callable[[], PairSource]]] = (),
 ) -> AgreementResult:
     settings = settings or ComparisonSettings()
     streams = Streams(rng)
-    n_steps = 0
+    whole = source.whole
+    if not len(whole):
+        raise AlignmentError("there are no sources to compare")
+    verdict_group = group_of_verdict(whole.splits)
+    request = Request(settings=settings, streams=streams, verdict_group=verdict_group)
+    of_labels = [
+        (label, make, dataclasses.replace(request, streams=streams.within("label", label)))
+        for label, make in labels
+    ]
+    n_of_nulls = len(settings.chosen_nulls) * len(whole.explanations)
+    large = len(whole) > settings.most_together
+    n_steps = [0 if large else 2 + n_of_nulls, len(list(scopes_of(whole))) + len(labels)]
+    n_done = 0
 
-    def step(n: int, n_of_result: int) -> None:
-        nonlocal n_steps
-        n_steps = n_of_result + len(labels)
+    def done() -> None:
+        nonlocal n_done
+        n_done += 1
         if on_step is not None:
-            on_step(n, n_steps)
+            on_step(n_done, sum(n_steps))
 
-    gathered, result = _result_of(source, settings, streams, step, once)
+    def done_blocks(n: int, n_all: int) -> None:
+        nonlocal n_done
+        n_steps[0] = n_all
+        n_done = n - 1
+        done()
+
+    gathered_labels: Iterator[Found]
+    if large:
+        named = [("all marks", source, request)]
+        named += [(label, make(), label_request(own)) for label, make, own in of_labels]
+        (found, totals), *rest = gather_blocks(named, workers, done_blocks)
+        of_source = source.notes(n_outside=totals.n_outside, any_visible=totals.any_visible)
+        gathered_labels = (of_label for of_label, _ in rest)
+    else:
+        found = gather(source.block(np.arange(len(whole))).pairs(), request, once, on_step=done)
+        of_source = whole.notes
+        gathered_labels = (
+            gather(make().whole, label_request(own), Once()) for _, make, own in of_labels
+        )
+    result = _estimated(found.everywhere, settings, streams, done)
+    notes = (
+        *of_source,
+        *found.everywhere.inputs.stratified.notes,
+        *_footprint_notes(found.everywhere),
+    )
+    result = dataclasses.replace(result, notes=notes)
     _warn(result)
-    of_labels = []
-    for number, (label, pairs_of_label) in enumerate(labels, start=1):
-        of_labels.append(label_agreement(label, pairs_of_label(), result, settings, streams))
-        if on_step is not None:
-            on_step(n_steps - len(labels) + number, n_steps)
-    result = dataclasses.replace(result, labels=tuple(of_labels))
+    agreements = []
+    for (label, _, own), gathered in zip(of_labels, gathered_labels, strict=True):
+        agreements.append(
+            label_agreement(label, gathered.everywhere, result, settings, own.streams)
+        )
+        done()
+    result = dataclasses.replace(result, labels=tuple(agreements))
     if settings.within is not None:
-        result = _with_emission(result, source, gathered.inputs.pairs, settings, streams, once)
+        result = _with_emission(result, found, settings, streams)
     return adjust_over_maps([result], settings.correction)[0]
 
 
 def _with_emission(
-    result: AgreementResult,
-    source: PairSource,
-    pairs: AlignedPairs,
-    settings: ComparisonSettings,
-    streams: Streams,
-    once: Once,
+    result: AgreementResult, found: Found, settings: ComparisonSettings, streams: Streams
 ) -> AgreementResult:
     """Add the same comparison on each source's own emission."""
-    if EMISSION not in pairs.baselines:
+    if EMISSION not in result.baselines:
         reason = "no pixel of any image is 0, so emission cannot be told from sky"
         return _not_within(result, reason)
-    found = gather(source, settings, streams, once, verdict_group=result.verdict_group, within=True)
-    if found is None:
+    if found.within is None:
         return _not_within(
             result,
             f"fewer than two sources have marks on {MIN_EMISSION_PIXELS} or more valid pixels of their emission",
         )
-    own = _estimated(found, dataclasses.replace(settings, nulls=()), streams, lambda: None)
+    own = _estimated(found.within, dataclasses.replace(settings, nulls=()), streams, lambda: None)
     notes = notes_within(found.left_out)
     return dataclasses.replace(result, within_emission=own, notes=(*result.notes, *notes))
 
@@ -287,39 +331,6 @@ def _with_emission(
 def _not_within(result: AgreementResult, reason: str) -> AgreementResult:
     note = f"Agreement within emission is not known: {reason}."
     return dataclasses.replace(result, notes=(*result.notes, note))
-
-
-def _result_of(
-    source: PairSource,
-    settings: ComparisonSettings,
-    streams: Streams,
-    on_step: Callable[[int, int], None],
-    once: Once,
-) -> tuple[Gathered, AgreementResult]:
-    whole = source.whole
-    n_blocks = len(blocks_of(source, settings, streams))
-    n_of_nulls = len(settings.chosen_nulls) * len(whole.explanations)
-    n_steps = n_blocks * (2 + n_of_nulls) + len(list(scopes_of(whole)))
-    n_done = 0
-
-    def done() -> None:
-        nonlocal n_done
-        n_done += 1
-        on_step(n_done, n_steps)
-
-    gathered = gather(
-        source,
-        settings,
-        streams,
-        once,
-        verdict_group=group_of_verdict(whole.splits),
-        on_step=done,
-    )
-    if gathered is None:
-        raise AlignmentError("there are no sources to compare")
-    result = _estimated(gathered, settings, streams, done)
-    notes = (*source.notes(), *gathered.inputs.stratified.notes, *_footprint_notes(gathered))
-    return gathered, dataclasses.replace(result, notes=notes)
 
 
 def _estimated(

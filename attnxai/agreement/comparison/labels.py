@@ -9,44 +9,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.comparison.estimating import Scope, ScopeEstimates
-from attnxai.agreement.comparison.gathering import gather
-from attnxai.agreement.comparison.once import Once
-from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.estimates import LabelAgreement
 from attnxai.agreement.intervals.crossed import UNBOUNDED
 from attnxai.agreement.results import ALL
 
 if TYPE_CHECKING:
-    from attnxai.agreement.comparison.gathering import PairSource
+    from attnxai.agreement.comparison.gathering import Gathered, Request
     from attnxai.agreement.comparison.settings import ComparisonSettings
+    from attnxai.agreement.comparison.streams import Streams
     from attnxai.agreement.results import AgreementResult
     from attnxai.statistics.interval import Interval
 
 
+def label_request(request: Request) -> Request:
+    """What is gathered for a label: neither further nulls nor values within emission."""
+    settings = dataclasses.replace(request.settings, nulls=(), within=None)
+    return dataclasses.replace(request, settings=settings, of_label=True)
+
+
 def label_agreement(
     label: str,
-    source: PairSource,
+    found: Gathered,
     result: AgreementResult,
     settings: ComparisonSettings,
     streams: Streams,
 ) -> LabelAgreement:
     """Agreement of all maps with the marks of one label, by every metric.
 
-    Sources are those that conclusions rest on and that hold the label; permutations are among these. ``source`` has the
+    Sources are those that conclusions rest on and that hold the label; permutations are among these. ``found`` is of the
     marks of the label, of every annotator, and ``result`` is that of all marks. P-values are not adjusted yet.
     """
-    settings = dataclasses.replace(settings, nulls=(), within=None)
     group = result.verdict_group
-    found = gather(
-        source,
-        settings,
-        Streams(streams.of("label", label)),
-        Once(),
-        verdict_group=group,
-        partial=False,
-    )
-    if found is None:
-        return LabelAgreement(label=label, group=group, n_sources=0, estimates=())
     inputs, values = found.inputs, found.values
     members = np.array(
         [i for i, split in enumerate(inputs.pairs.splits) if split == group], dtype=np.intp
@@ -59,8 +52,8 @@ def label_agreement(
         scope,
         inputs,
         values,
-        settings,
-        Streams(streams.of("label", label)),
+        dataclasses.replace(settings, nulls=(), within=None),
+        streams,
         found.tests[scope.names],
     )
     # a consensus is one row, named after the annotators of the label

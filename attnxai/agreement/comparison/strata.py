@@ -10,7 +10,7 @@ others keep their own annotation. Without class and class scores nothing stands 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,16 +53,37 @@ class Strata:
         return self.missing
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KnownOfSources:
+    """How many sources there are, for how many the class is not known, and which columns have a value for any."""
+
+    n_sources: int
+    n_without_class: int
+    columns: Mapping[str, bool]
+
+    @classmethod
+    def of(cls, pairs: AlignedPairs) -> KnownOfSources:
+        """What is known of these sources."""
+        return cls(
+            n_sources=len(pairs),
+            n_without_class=pairs.classes.count(None),
+            columns={
+                name: any(value is not None for value in values)
+                for name, values in pairs.columns.items()
+            },
+        )
+
+
 def strata_of(
-    pairs: AlignedPairs, keys: Sequence[str], *, whole: AlignedPairs | None = None
+    pairs: AlignedPairs, keys: Sequence[str], *, known_of_all: KnownOfSources | None = None
 ) -> Strata:
     """Stratum of every source, from the keys that are known for some source.
 
     A key is ``class``, ``size``, ``annotators`` (those of the source) or a column of the annotation table; an
-    :class:`~attnxai.errors.OptionError` names any other. Strata of a block are as if it were alone, with keys and notes of
-    the ``whole``.
+    :class:`~attnxai.errors.OptionError` names any other. Strata of a block are as if it were alone, with the keys and notes
+    of all sources.
     """
-    every = whole or pairs
+    every = known_of_all or KnownOfSources.of(pairs)
     check_keys(keys, every.columns)
     found: dict[str, Sequence[Hashable]] = {}
     notes: list[str] = []
@@ -85,12 +106,16 @@ def strata_of(
     known = {
         key: values
         for key, values in found.items()
-        if any(v is not None for v in (values if whole is None else whole.columns.get(key, (0,))))
+        if (
+            any(value is not None for value in values)
+            if known_of_all is None
+            else known_of_all.columns.get(key, True)
+        )
     }
     if not known:
         missing = f"{' and '.join(keys)} is known for none of the sources, so there is nothing to permute within"
         return Strata(keys=tuple(keys), of_sources=(None,) * len(pairs), missing=missing)
-    if CLASS not in keys and not any(every.classes):
+    if CLASS not in keys and every.n_without_class == every.n_sources:
         notes.append(
             "The classes of the sources are not known: the test assumes that sources of the same "
             f"{' and '.join(known)} have nothing else in common that depends on their class."
@@ -116,11 +141,13 @@ def _unknown(keys: Sequence[str], sources: str) -> str:
     return f"{' and '.join(keys)} is known for none of {sources}, so there is nothing to permute within"
 
 
-def _classes(pairs: AlignedPairs, every: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
+def _classes(
+    pairs: AlignedPairs, every: KnownOfSources
+) -> tuple[dict[str, Sequence[Hashable]], str]:
     """What stands for the class, by its name, and a note; where nothing does, the note says why."""
     classes = pairs.classes
     unknown = np.array([name is None for name in classes])
-    n_unknown, n_all, scores = every.classes.count(None), len(every), pairs.scores
+    n_unknown, n_all, scores = every.n_without_class, every.n_sources, pairs.scores
     if not n_unknown:
         return {CLASS: classes}, ""
     which = f"The class of {counted(n_unknown, 'source')} is not known"

@@ -18,3 +18,7 @@ class Streams:
         digest = hashlib.sha256("\0".join(names).encode()).digest()
         words = [int.from_bytes(digest[i : i + 8], "little") for i in (0, 8)]
         return np.random.default_rng([*self._base, *words])
+
+    def within(self, *names: str) -> Streams:
+        """Streams of their own under a name."""
+        return Streams(self.of(*names))

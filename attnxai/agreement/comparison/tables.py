@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.agreement.comparison.settings import ComparisonSettings
+    from attnxai.agreement.comparison.strata import KnownOfSources
     from attnxai.agreement.comparison.totals import TargetTotals
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.metrics import Metric
@@ -71,12 +72,12 @@ class Inputs:
         pairs: AlignedPairs,
         settings: ComparisonSettings,
         *,
-        whole: AlignedPairs | None = None,
+        known_of_all: KnownOfSources | None = None,
         totals: TargetTotals | None = None,
     ) -> Inputs:
         """Put the sources in order, so that no result depends on the order of the files.
 
-        Pairs of a block come with those of all sources, whose pixels are not needed, and with the totals of their targets.
+        Pairs of a block come with what is known of all sources, and with the totals of their targets.
         """
         individuals = pairs = pairs.in_order()
         if settings.consensus is not None:
@@ -92,7 +93,7 @@ class Inputs:
             names=(*pairs.explanations, *pairs.baselines),
             maps=maps,
             targets=targets,
-            stratified=strata_of(pairs, settings.strata, whole=whole),
+            stratified=strata_of(pairs, settings.strata, known_of_all=known_of_all),
             sizes=np.asarray(sizes, dtype=np.float64),
             common=np.asarray(pairs.valid.all(axis=0)) if totals is None else totals.common,
             permuted_maps=maps,

@@ -34,34 +34,54 @@ class _Sums:
         return np.asarray(np.maximum(left, 0.0))
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TargetTotals:
-    """Sums over all sources of their targets, and the pixels that are valid for all; blocks are added one by one.
+    """Sums over sources of their targets, and the pixels that are valid for all; those of blocks can be added.
 
-    ``kinds`` are the kinds of target of which metrics need those of other sources.
+    ``sums`` are by the names of targets of which metrics need those of other sources, and of the centre bias. ``n_outside``
+    marks have their centre outside the field, and ``any_visible`` says whether any lies on valid pixels.
     """
 
-    def __init__(self, kinds: Iterable[TargetKind] = ()) -> None:
-        self._kinds = tuple(kinds)
-        self._n_sources = 0
-        self._total: dict[str, _Sums] = {}
-        self.common: NDArray[np.bool_] = np.ones((), bool)
-        self.n_valid_most = 0
+    n_sources: int
+    sums: Mapping[str, _Sums]
+    common: NDArray[np.bool_]
+    n_outside: int = 0
+    any_visible: bool = True
 
-    def add(self, pairs: AlignedPairs) -> None:
-        """Add the sources of a block."""
-        self._n_sources += len(pairs)
-        self.common = self.common & pairs.valid.all(axis=0)
-        self.n_valid_most = max(self.n_valid_most, int(pairs.valid.sum(axis=(1, 2)).max()))
-        for name, sums in self._sums_of(pairs).items():
-            self._total[name] = self._total[name] + sums if name in self._total else sums
+    @classmethod
+    def of(
+        cls,
+        pairs: AlignedPairs,
+        kinds: Iterable[TargetKind] = (),
+        *,
+        n_outside: int = 0,
+        any_visible: bool = True,
+    ) -> TargetTotals:
+        """Those of a block of sources."""
+        return cls(
+            n_sources=len(pairs),
+            sums=_sums_of(pairs, kinds),
+            common=np.asarray(pairs.valid.all(axis=0)),
+            n_outside=n_outside,
+            any_visible=any_visible,
+        )
+
+    def __add__(self, other: TargetTotals) -> TargetTotals:
+        return TargetTotals(
+            n_sources=self.n_sources + other.n_sources,
+            sums={name: sums + other.sums[name] for name, sums in self.sums.items()},
+            common=self.common & other.common,
+            n_outside=self.n_outside + other.n_outside,
+            any_visible=self.any_visible or other.any_visible,
+        )
 
     def beside(
         self, pairs: AlignedPairs
     ) -> tuple[AlignedPairs, Mapping[TargetKind, NDArray[np.float64]]]:
         """A block with the centre bias of all other sources, and the sums of the targets of other blocks."""
-        own = self._sums_of(pairs)
-        left = {name: total.without(own[name]) for name, total in self._total.items()}
-        mean_elsewhere = left.pop(CENTRE_BIAS), self._n_sources - len(pairs)
+        own = _sums_of(pairs, [TargetKind(name) for name in self.sums if name != CENTRE_BIAS])
+        left = {name: total.without(own[name]) for name, total in self.sums.items()}
+        mean_elsewhere = left.pop(CENTRE_BIAS), self.n_sources - len(pairs)
         elsewhere = {TargetKind(name): sums for name, sums in left.items()}
         if CENTRE_BIAS not in pairs.baselines:
             return pairs, elsewhere
@@ -70,13 +90,14 @@ class TargetTotals:
         baselines = {**pairs.baselines, CENTRE_BIAS: bias}
         return dataclasses.replace(pairs, baselines=baselines), elsewhere
 
-    def _sums_of(self, pairs: AlignedPairs) -> dict[str, _Sums]:
-        mean = mean_of_annotators(pairs.density, pairs.present)
-        found = {CENTRE_BIAS: _Sums(sums=mean.sum(axis=0), n_above=(mean > 0).sum(axis=0))}
-        targets: Targets = {TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask}
-        for kind in self._kinds:
-            is_marked = np.not_equal(targets[kind], 0)
-            found[str(kind)] = _Sums(
-                sums=sums_of_targets(kind, targets[kind]), n_above=is_marked.sum(axis=1)
-            )
-        return found
+
+def _sums_of(pairs: AlignedPairs, kinds: Iterable[TargetKind]) -> dict[str, _Sums]:
+    mean = mean_of_annotators(pairs.density, pairs.present)
+    found = {CENTRE_BIAS: _Sums(sums=mean.sum(axis=0), n_above=(mean > 0).sum(axis=0))}
+    targets: Targets = {TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask}
+    for kind in kinds:
+        is_marked = np.not_equal(targets[kind], 0)
+        found[str(kind)] = _Sums(
+            sums=sums_of_targets(kind, targets[kind]), n_above=is_marked.sum(axis=1)
+        )
+    return found

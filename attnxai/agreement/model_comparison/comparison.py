@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from attnxai import presenters
 from attnxai.agreement.comparison import adjust_over_maps
+from attnxai.agreement.comparison.block_jobs import Workers
 from attnxai.agreement.comparison.comparing import check_order, compare_all
 from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.model_comparison.of_results import contrast_results
@@ -73,6 +74,8 @@ def compare_models(
     use_source_weights: bool = False,
     settings: ComparisonSettings | None = None,
     rng: int = 0,
+    n_workers: int = 1,
+    scheduler: str | None = None,
     on_step: Callable[[str, int, int], None] | None = None,
 ) -> Comparison:
     """Agreement of the maps of several models with annotations, and the differences between the models.
@@ -85,6 +88,8 @@ def compare_models(
         As in :func:`attnxai.compare`.
     rng : int
         Seed: the same for every model, so that all are tested under the same draws.
+    n_workers, scheduler
+        As in :func:`attnxai.compare`.
     on_step : callable, optional
         Called with the name of the model and the number of its finished steps and of all.
 
@@ -126,6 +131,7 @@ def compare_models(
         use_source_weights=use_source_weights,
         settings=settings,
         rng=rng,
+        workers=Workers(n_workers=n_workers, scheduler=scheduler),
         on_step=on_step,
     )
     if len(results) < 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from attnxai.agreement.comparison import ComparisonSettings, compare_pairs, show
 from attnxai.agreement.comparison.blocks import deal_blocks
 from attnxai.alignment import on_demand
 from attnxai.alignment.pairs import align
-from attnxai.errors import UndefinedValuesWarning
+from attnxai.annotations.shapes import Label
+from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.metrics import METRICS, TargetKind, agreement_tables
 from attnxai.nulls import SourcePermutation
 from attnxai.nulls.p_values import null_means
@@ -150,8 +152,8 @@ def test_pixels_are_made_block_by_block_and_values_stay_the_same(monkeypatch):
 
     monkeypatch.setattr(on_demand, "with_fields", counted)
     (large, small), maps = large_and_small()
-    # one for the names of maps, a pass for the centre bias, one for values, and the sources that are shown
-    assert sizes == [1, 35, 35, 35, 35, 70]
+    # for the names of maps, for the values of two blocks, and the sources that are shown
+    assert sizes == [1, 35, 35, 70]
     np.testing.assert_allclose(large.values, small.values, rtol=1e-9, atol=1e-12)
     assert large.notes == small.notes
     assert (large.sources, large.classes, large.splits) == (
@@ -162,6 +164,58 @@ def test_pixels_are_made_block_by_block_and_values_stay_the_same(monkeypatch):
     assert large.data.pairs.valid.size == 0
     assert large.data.shown.valid.shape == maps.valid.shape
     assert small.data.shown is small.data.pairs
+
+
+def labelled(marks):
+    labels = (Label.CORE, Label.LOBE)
+    return dataclasses.replace(
+        marks,
+        annotations=tuple(
+            dataclasses.replace(a, label=labels[i // 2 % 2])
+            for i, a in enumerate(marks.annotations)
+        ),
+    )
+
+
+def test_blocks_in_two_processes_give_the_same_and_get_only_what_they_need(monkeypatch):
+    maps, marks, images = made_up(n_sources=70, agreement=0.3, side=24, clip=0.1)
+    marks = labelled(marks)
+    settings = dataclasses.replace(BLOCKS, metrics=("nss",), nulls=("rotation",), within="emission")
+    steps = []
+    one, two = (
+        attnxai.compare(
+            maps,
+            marks,
+            images,
+            settings=settings,
+            n_workers=n,
+            on_step=lambda *step: steps.append(step),
+        )
+        for n in (1, 2)
+    )
+    assert json.dumps(one.to_record()) == json.dumps(two.to_record())
+    assert [label.label for label in two.labels] == ["core", "lobe"]
+    assert two.within_emission is not None
+    assert steps[-1][0] == steps[-1][1] == len(steps) // 2
+    source = on_demand.PairsOnDemand.of(
+        maps, marks, images, fwhm_arcsec=5.4, use_source_weights=False
+    )
+    block = source.block(np.arange(3, 7))
+    sent = pickle.loads(pickle.dumps(block))  # noqa: S301
+    assert sent.maps.sources == tuple(sent.grids) == maps.sources[3:7]
+    np.testing.assert_array_equal(sent.pairs().density, block.pairs().density)
+
+
+def test_what_is_wrong_with_the_request_is_said_as_it_is_whichever_process_finds_it():
+    maps, marks, images = made_up(n_sources=70, agreement=0.3, side=24, clip=0.1)
+    settings = dataclasses.replace(BLOCKS, strata=("redshift",))
+    said = []
+    for n in (1, 2):
+        with pytest.raises(OptionError) as raised:
+            attnxai.compare(maps, marks, images, settings=settings, n_workers=n)
+        said.append(str(raised.value))
+    assert said[0] == said[1]
+    assert said[0].startswith("unknown strata 'redshift'")
 
 
 def test_a_report_of_many_sources_shows_some_of_them(monkeypatch, tmp_path):

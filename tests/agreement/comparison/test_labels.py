@@ -75,7 +75,7 @@ def test_a_label_has_the_numbers_of_a_comparison_with_it_alone(inputs, result):
 def test_all_marks_are_over_the_same_sources_and_annotators(inputs, result):
     pairs, core = result.data.pairs, result.labels[0]
     target = targets_of_label(
-        Label.CORE, pairs, inputs[0], inputs[1], {i.source: i for i in inputs[2]}
+        Label.CORE, pairs, inputs[0], inputs[1], {i.source: i.grid for i in inputs[2]}
     )
     map_ = pairs.explanations["gate2"]
     every = [[nss(map_[s], pairs.density[a, s]) for s in range(10)] for a in range(2)]
@@ -167,7 +167,7 @@ def test_labels_of_a_consensus(inputs):
     found = compared(inputs, dataclasses.replace(QUICK, consensus="union"))
     core = found.labels[0].estimate("gate2")
     target = targets_of_label(
-        Label.CORE, found.data.pairs, inputs[0], inputs[1], {i.source: i for i in inputs[2]}
+        Label.CORE, found.data.pairs, inputs[0], inputs[1], {i.source: i.grid for i in inputs[2]}
     )
     map_ = found.data.pairs.explanations["gate2"]
     union = target.drawn.mask.any(axis=0)
@@ -185,12 +185,12 @@ def test_what_is_subtracted_is_subtracted_from_every_label():
         annotations=(*marks.annotations, dataclasses.replace(hole, operation="subtract")),
     )
     pairs = attnxai.align(maps, marks, images)
-    by_id = {image.source: image for image in images}
-    core = targets_of_label(Label.CORE, pairs, maps, marks, by_id)
+    grids = {image.source: image.grid for image in images}
+    core = targets_of_label(Label.CORE, pairs, maps, marks, grids)
     assert not core.drawn.mask[1, 1].any()
     assert core.drawn.mask[0, 1].any()
     assert labels_in_use(marks) == (Label.CORE, Label.JET, Label.LOBE)
-    jet = targets_of_label(Label.JET, pairs, maps, marks, by_id)
+    jet = targets_of_label(Label.JET, pairs, maps, marks, grids)
     assert (jet.sources, jet.annotators) == (("source_00", "source_01", "source_02"), ("ann",))
     made = core.of(pairs)
     np.testing.assert_array_equal(made.baselines[CENTRE_BIAS], core.drawn.centre_bias)
