@@ -251,8 +251,8 @@ class LabelAgreement:
     n_sources : int
         Sources of it that hold the label.
     estimates : tuple of Estimate
-        One for every metric, and map or baseline; empty without a source. P-values are adjusted over all labels and
-        maps, for each metric by itself.
+        One for every metric, and map or baseline; empty without a source. Maps are tested, and p-values are adjusted over
+        all labels and maps, for each metric by itself.
     all_marks, minus_all_marks : mapping of (str, str) to Interval
         By the names of a map or baseline and of a metric: its agreement with all marks together over the same sources and
         annotators, and the difference of the two.

@@ -23,7 +23,7 @@ from attnxai.cli.console import (
     verbosity,
 )
 from attnxai.cli.endings import command
-from attnxai.cli.help import ANNOTATIONS, INPUTS, MAPS, OUTPUT, STATISTICS
+from attnxai.cli.help import ANNOTATIONS, INPUTS, MACHINE, MAPS, OUTPUT, STATISTICS
 from attnxai.cli.map_files import MapFiles, check_given
 from attnxai.cli.networks import Networks
 from attnxai.cli.options import flag, option, output_option
@@ -215,6 +215,9 @@ def compare(
             min=0.0,
         ),
     ] = 30.0,
+    workers: Annotated[
+        int, option("Number of processes that compare more than 500 sources.", MACHINE, min=1)
+    ] = 1,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
     **given: Any,
@@ -310,6 +313,7 @@ def compare(
                 use_source_weights=source_weights,
                 settings=settings,
                 rng=seed,
+                n_workers=workers,
                 on_step=lambda name, n, total: steps[name](n, total),
             )
             verdict = write_report(

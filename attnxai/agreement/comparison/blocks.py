@@ -13,7 +13,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_TOGETHER = 1_000
+MOST_TOGETHER = 500
 """Sources up to which all pairs are computed."""
 BLOCK_SIZE = 100
 """Sources of a block, about, where there are more."""

@@ -89,7 +89,7 @@ class ScopeTests:
         # of one class alone, permuting within classes is permuting all
         several = len(strata) > 1 if whole else len(inputs.stratified.keys) > 1
         in_strata = strata != {None} and (scope.class_name == ALL or several)
-        for m, e in itertools.product(range(len(inputs.metrics)), range(len(inputs.names))):
+        for m, e in itertools.product(range(len(inputs.metrics)), range(len(values.pair_means[0]))):
             if inputs.names[e] != CENTRE_BIAS:
                 table = values.pair_means[m][e]
                 self.means[m, e] = permutations.run(table, scope.members, in_strata=in_strata)
@@ -194,8 +194,8 @@ class ScopeEstimates:
         name, metric = inputs.names[e], inputs.metrics[m]
         own = self._values.own[m][:, :, members]
         is_baseline = e >= inputs.n_explanations
-        tests, reason = PermutationTests(), _WHY_NO_TEST
-        if name != CENTRE_BIAS:
+        tests, reason = PermutationTests(), _CENTRE_BIAS if name == CENTRE_BIAS else _OF_LABEL
+        if (m, e) in self._tests.means:
             tests = self._tests.means[m, e].tests(self._settings.alternative)
             reason = inputs.stratified.missing_of(members.tolist()) if tests.pooled else _TOO_FEW
             if inputs.within and not metric.signed_maps:
@@ -379,7 +379,8 @@ def _above_chance_bounds(metric: Metric) -> tuple[float, float]:
     return low - metric.chance, high - metric.chance
 
 
-_WHY_NO_TEST = (
+_OF_LABEL = "baselines are not tested with the marks of a label"
+_CENTRE_BIAS = (
     "the centre bias of a source is made of the other sources' annotations, so permuting these is not a test "
     "of it"
 )

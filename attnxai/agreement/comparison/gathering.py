@@ -66,7 +66,8 @@ class PairsInMemory:
 
     def block(self, positions: NDArray[np.intp]) -> PairsInMemory:
         """Some of the sources, by their positions."""
-        return PairsInMemory(self.whole.select(positions))
+        every = positions.size == len(self.whole)
+        return self if every else PairsInMemory(self.whole.select(positions))
 
     def pairs(self) -> AlignedPairs:
         """The pairs."""
@@ -86,8 +87,8 @@ class Request:
     """What is to be gathered of a comparison.
 
     The values ``within`` emission are gathered beside those of the whole field if the settings ask for them. ``of_label``
-    says that the marks are those of one label, of which less is wanted: no partial correlations, noise ceilings, reliability
-    of the annotators, and reasons of undefined values.
+    says that the marks are those of one label, of which less is wanted: only tests of maps over the sources that conclusions
+    rest on, and neither partial correlations nor noise ceilings, reliability of the annotators, and reasons of undefined values.
     """
 
     settings: ComparisonSettings
@@ -179,9 +180,9 @@ def _measured(
 ) -> Gathered:
     """What is kept of all sources, or of the block of this number."""
     settings, streams, verdict_group = request.settings, request.streams, request.verdict_group
-    whole, partial = number is None, not request.of_label
-    values = measure(inputs, on_step, partial=partial)
-    undefined = undefined_values(inputs, values) if partial else []
+    whole, of_label = number is None, request.of_label
+    values = measure(inputs, on_step, of_label=of_label)
+    undefined = [] if of_label else undefined_values(inputs, values)
     nulls: dict[str, list[NullTables]] = {}
     for null in settings.chosen_nulls if not inputs.within else ():
         for e, name in enumerate(inputs.names[: inputs.n_explanations]):
@@ -191,13 +192,15 @@ def _measured(
     ceilings: dict[str, NoiseCeiling] = {}
     annotators = None
     # a score against a consensus is not one against single annotators, as the ceiling is
-    if several and partial and settings.consensus is None:
+    if several and not of_label and settings.consensus is None:
         ceilings = ceilings_of(inputs, settings, once)
-    if several and partial and inputs.within is None:
+    if several and not of_label and inputs.within is None:
         annotators = annotators_of(inputs, settings, verdict_group, streams, once)
     tests = {}
     for scope in scopes_of(inputs.pairs):
         main = scope.names == (verdict_group, ALL)
+        if of_label and not main:
+            continue
         tests[scope.names] = ScopeTests()
         tests[scope.names].run(scope, inputs, values, settings, streams, whole=whole, main=main)
     footprint = int(inputs.common.sum()), int(inputs.pairs.valid.sum(axis=(1, 2)).max())

@@ -146,8 +146,8 @@ class Values:
 
     ``own``, shape (n_metrics, n_maps, n_annotators, n_sources), has each source's maps with its own annotations, over its
     own pixels; ``chance`` (n_metrics, n_annotators, n_sources) the values without agreement; ``pairs``
-    (n_metrics, n_maps, n_annotators, n_sources, n_sources) every source's maps with every source's annotation, over the pixels
-    that are valid for all; ``pair_means`` the same averaged over annotators; ``partial_correlations``
+    (n_metrics, n_paired, n_annotators, n_sources, n_sources) every source's maps, the first of them or all, with every
+    source's annotation, over the pixels that are valid for all; ``pair_means`` the same averaged over annotators; ``partial_correlations``
     (n_explanations, n_annotators, n_sources) the rank correlations controlling for brightness.
     """
 
@@ -159,16 +159,20 @@ class Values:
 
 
 def measure(
-    inputs: Inputs, on_step: Callable[[], None] = lambda: None, *, partial: bool = True
+    inputs: Inputs, on_step: Callable[[], None] = lambda: None, *, of_label: bool = False
 ) -> Values:
-    """Compute all values, those of partial correlations if asked for; ``on_step`` is called twice."""
+    """Compute all values; ``on_step`` is called twice.
+
+    For the marks of a label neither partial correlations nor pairs of the baselines.
+    """
     absent = ~inputs.pairs.present
     common = inputs.common
+    n_paired = inputs.n_explanations if of_label else len(inputs.maps)
     # within emission every source has pixels of its own, and so no others to compare with elsewhere
     elsewhere = None if inputs.within else inputs.elsewhere
     tables = agreement_tables(
         inputs.metrics,
-        inputs.permuted_maps,
+        inputs.permuted_maps[:n_paired],
         inputs.permuted_targets,
         common,
         elsewhere=elsewhere,
@@ -176,17 +180,18 @@ def measure(
     # what an annotator did not mark is missing, not an empty annotation
     tables[:, :, np.broadcast_to(absent[:, None, :], tables.shape[2:])] = np.nan
     on_step()
-    if inputs.within is None and (inputs.pairs.valid == common).all():
-        own = np.diagonal(tables, axis1=3, axis2=4).copy()
-    else:
-        own = own_tables(
+    n_known = n_paired if inputs.within is None and (inputs.pairs.valid == common).all() else 0
+    own = [np.diagonal(tables[:, :n_known], axis1=3, axis2=4)]
+    if n_known < len(inputs.maps):
+        further = own_tables(
             inputs.metrics,
-            inputs.maps,
+            inputs.maps[n_known:],
             inputs.targets,
             inputs.pairs.valid,
             elsewhere=inputs.elsewhere,
         )
-        own[:, :, absent] = np.nan
+        further[:, :, absent] = np.nan
+        own.append(further)
     chance = np.stack(
         [
             chance_values(metric, inputs.targets[metric.target], inputs.pairs.valid)
@@ -198,7 +203,7 @@ def measure(
     fixed = {
         e: [by_name[b] for b in inputs.pairs.brightness_of(name)]
         for e, name in enumerate(inputs.names[: inputs.n_explanations])
-        if partial and inputs.pairs.brightness_of(name)
+        if not of_label and inputs.pairs.brightness_of(name)
     }
     given = np.full((inputs.n_explanations, *inputs.pairs.present.shape), np.nan)
     given[list(fixed)] = partial_values(
@@ -210,7 +215,7 @@ def measure(
     given[:, absent] = np.nan
     on_step()
     return Values(
-        own=own,
+        own=np.concatenate(own, axis=1),
         chance=chance,
         pair_means=tuple(mean_over_annotators(table.transpose(1, 0, 2, 3)) for table in tables),
         pairs=tables,

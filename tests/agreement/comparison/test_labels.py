@@ -60,14 +60,16 @@ def test_a_label_has_the_numbers_of_a_comparison_with_it_alone(inputs, result):
     assert (core.n_sources, jet.n_sources, lobe.n_sources) == (10, 3, 14)
     for name in (*result.explanations, *result.baselines):
         own, expected = core.estimate(name), alone.estimate(name, "nss")
-        assert own.interval.value == expected.interval.value
-        assert (own.interval.low, own.interval.high) == (
-            expected.interval.low,
-            expected.interval.high,
-        )
+        for end in (
+            "value",
+            "low",
+            "high",
+        ):  # products of other numbers of rows differ in the last digits
+            assert getattr(own.interval, end) == pytest.approx(getattr(expected.interval, end))
         assert own.interval.n_units == 10
+        assert (own.test is None) == own.is_baseline
         if own.test is not None:
-            assert own.test.observed == expected.test.observed
+            assert own.test.observed == pytest.approx(expected.test.observed)
             assert own.test.mean == pytest.approx(expected.test.mean, abs=0.2)
             assert own.test.null == expected.test.null == "within class"
 
