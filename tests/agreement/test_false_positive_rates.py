@@ -42,7 +42,8 @@ def test_level_of_source_permutation(n_sources, templates):
     if templates == "centre":
         shared += 2 * centre
     if templates == "class":
-        shared += 2 * np.stack([np.roll(centre, 8 * (-1) ** i, axis=1) for i in range(n_sources)])
+        sides = [8 if name == "FR I" else -8 for name in pairs.classes]
+        shared += 2 * np.stack([np.roll(centre, side, axis=1) for side in sides])
     settings = ComparisonSettings(
         metrics=("nss", "spearman", "auc"), n_permutations=199, n_bootstrap=100, most_together=50
     )
