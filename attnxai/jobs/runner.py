@@ -1,4 +1,4 @@
-"""Run jobs in this process, or in parallel in worker processes that end with it.
+"""Run jobs in this process, in parallel in worker processes that end with it, or in a Dask cluster.
 
 A job is a function of a module and an argument; both are pickled for a worker process. Workers are started
 by ``spawn``, so a script that asks for more than one of them has to guard its own code with
@@ -28,6 +28,7 @@ def run_jobs(
     *,
     n_workers: int = 1,
     threads: int = 1,
+    scheduler: str | None = None,
     finished: Mapping[str, Any] | None = None,
     keep_going: bool = False,
     keep_results: bool = True,
@@ -41,12 +42,21 @@ def run_jobs(
     the first failure ends all of them. ``on_event`` and ``on_result`` are called in this process; large results
     that ``on_result`` has taken need not be kept.
 
+    With the address of a Dask ``scheduler``, such as ``tcp://host:8786``, jobs run on the workers of its cluster, two a
+    worker at a time, however many there are. The workers have to see files under the same paths as this process. Jobs
+    report no progress, and the job of a worker that is lost is run by another one, so that it may be run twice.
+
     A job that ends with an :class:`~attnxai.errors.AttnxaiError`, or whose process ends, is named in a
     :class:`~attnxai.errors.JobError`; any other error of a job that has no log is raised as it is. No job
-    is tried twice.
+    that has ended is tried twice.
     """
     if n_workers < 1:
         raise OptionError(f"n_workers has to be 1 or more, got {n_workers}")
+    if scheduler is not None and n_workers > 1:
+        raise OptionError(
+            f"n_workers={n_workers} is for processes of this machine, and scheduler={scheduler} for those of a cluster; give "
+            "one of them"
+        )
     results = {job.name: finished[job.name] for job in jobs if finished and job.name in finished}
     remaining = [job for job in jobs if job.name not in results]
 
@@ -55,11 +65,14 @@ def run_jobs(
             on_event(event)
 
     n_workers = min(n_workers, len(remaining))
-    outcomes = (
-        _in_this_process(remaining, tell)
-        if n_workers <= 1
-        else _in_workers(remaining, tell, n_workers, threads)
-    )
+    if scheduler is not None and remaining:
+        from attnxai.jobs.dask_jobs import in_cluster
+
+        outcomes = in_cluster(remaining, tell, scheduler, threads)
+    elif n_workers <= 1:
+        outcomes = _in_this_process(remaining, tell)
+    else:
+        outcomes = _in_workers(remaining, tell, n_workers, threads)
     failures: dict[str, str] = {}
     with contextlib.closing(outcomes):
         for job, outcome in outcomes:

@@ -149,10 +149,10 @@ def serve(connection: Connection, plugins: Sequence[str]) -> None:
             return
         with _printing_to(job.log):
             outcome = perform(job, connection.send)
-        connection.send(_sendable(outcome))
+        connection.send(sendable(outcome))
 
 
-def _sendable(outcome: Outcome) -> Outcome:
+def sendable(outcome: Outcome) -> Outcome:
     """An outcome that can be pickled; its error keeps the traceback as a note."""
     error = outcome.error
     if error is not None:
