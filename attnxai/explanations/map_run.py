@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import json
+import os
+import secrets
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,30 +27,34 @@ from attnxai.errors import (
     OptionError,
     OutputError,
 )
-from attnxai.explanations.chunk import ChunkTask, compute_chunk, without_numbers
-from attnxai.explanations.explaining import chosen_methods
-from attnxai.explanations.files.map_store import (
-    CHUNK,
-    StoreTables,
-    file_of_chunk,
-    write_metadata,
+from attnxai.explanations.chunk import ChunkTask, without_numbers
+from attnxai.explanations.chunk_files import (
+    PROGRESS,
+    STORE,
+    TABLES,
+    files_of_chunk,
+    mark_of_run,
+    run_chunk,
+    sha256_of_chunk,
+    table_of_chunk,
 )
+from attnxai.explanations.explaining import chosen_methods
+from attnxai.explanations.files.map_store import CHUNK, StoreTables, write_metadata
 from attnxai.explanations.targets import check_target
-from attnxai.jobs.files import made_folder, named_faults, read_json, to_replace, write_file
+from attnxai.jobs.files import made_folder, named_faults, read_json, to_replace
 from attnxai.jobs.locks import locked
 from attnxai.jobs.output_folder import MANIFEST_NAME, read_manifest, refuse_others, write_manifest
 from attnxai.jobs.plugins import LOADED
 from attnxai.jobs.runner import run_jobs
 from attnxai.jobs.store import ResultStore
-from attnxai.jobs.worker import EventKind, Job, JobEvent, Report
+from attnxai.jobs.worker import EventKind, Job, JobEvent
 from attnxai.models.checkpoints import load_model
 from attnxai.models.model import AttentionModel
 from attnxai.models.wrapped_network import weights_sha256
 
 MAP_FOLDER = "map folder"
 """What manifests call maps in a folder."""
-_PARTIAL = ".partial"
-_STORE, _TABLES, _PROGRESS, _REPLACED = "store", "tables", "progress.jsonl", "replaced"
+_PARTIAL, _REPLACED = ".partial", "replaced"
 _N_EXAMPLES = 10
 
 
@@ -98,6 +102,7 @@ def write_map_store(
     seed: int = 0,
     device: str = "cpu",
     n_workers: int = 1,
+    scheduler: str | None = None,
     overwrite: bool = False,
     option: str = "path",
     on_progress: Callable[[int, int, int], None] | None = None,
@@ -106,7 +111,7 @@ def write_map_store(
 
     What is finished lies in a folder beside the store, with the ending ``.partial``, until all of it is. The same call
     resumes from there, after whatever has ended it, and the store has the same bytes as that of an undisturbed run, with
-    any number of workers.
+    any number of workers, in a cluster as well.
 
     Parameters
     ----------
@@ -126,6 +131,9 @@ def write_map_store(
         Where the network runs.
     n_workers : int
         Number of processes.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as ``tcp://host:8786``, whose workers compute the chunks. They have to see images,
+        model and output under the same paths.
     overwrite : bool
         Replace an existing store when the new one is finished, and begin anew where the unfinished maps of another call
         are.
@@ -142,13 +150,15 @@ def write_map_store(
     ------
     OptionError
         If the path cannot be written, exists, or holds the unfinished maps of another call; if a method is unknown, or the
-        target is not a class of the model.
+        target is not a class of the model; if the scheduler does not answer, or its workers differ from this machine.
     InUseError
         If another run writes to it.
     OutputError
         If the disk is full. What is finished stays.
     ImageError
-        If no image can be used.
+        If no image can be used, or a worker cannot open one that this machine can.
+    JobError
+        If workers end while they compute a chunk, or the scheduler is lost.
 
     Examples
     --------
@@ -182,9 +192,13 @@ def write_map_store(
             progress = _progress(work, _identity(loaded, images, task), overwrite, option)
             run = _Run(work, images, task, progress, on_progress)
             try:
-                run.compute(n_workers)
+                run.compute(n_workers, scheduler)
                 found = run.finish(path)
-            except OutputError as error:
+            except AttnxaiError as error:
+                if not progress.results:
+                    shutil.rmtree(work, ignore_errors=True)
+                if not isinstance(error, OutputError):
+                    raise
                 raise OutputError(
                     f"{error}; what is finished is kept, so run the same command again when it can be written"
                 ) from error
@@ -238,21 +252,23 @@ def _progress(work: Path, identity: Mapping[str, Any], overwrite: bool, option: 
     """The record of finished chunks in a folder that is made, or begun anew where that is asked for."""
     if work.exists():
         others = sorted(
-            {one.name for one in work.iterdir()} - {_STORE, _TABLES, _PROGRESS, _REPLACED}
+            {one.name for one in work.iterdir()}
+            - {STORE, TABLES, PROGRESS, _REPLACED}
+            - {one.name for one in work.glob(mark_of_run(work, "*").name)}
             if work.is_dir()
             else {work.name}
         )
-        others = [name for name in others if not name.startswith(f".{_PROGRESS}")]
+        others = [name for name in others if not name.startswith(f".{PROGRESS}")]
         if others:
             raise OptionError(
                 f"{option}: {work}, where unfinished maps are kept, holds other files, such as {others[0]}; move it, or "
                 "name another output"
             )
         # a run that has put its store in its place, and was killed before it removed the rest
-        if not (work / _STORE).exists() and (work / _TABLES).exists():
+        if not (work / STORE).exists() and (work / TABLES).exists():
             shutil.rmtree(work)
     work.mkdir(exist_ok=True)
-    file = work / _PROGRESS
+    file = work / PROGRESS
     try:
         return ResultStore(file, identity=identity)
     except OptionError as error:
@@ -265,47 +281,6 @@ def _progress(work: Path, identity: Mapping[str, Any], overwrite: bool, option: 
 
 def _name(index: int) -> str:
     return f"chunk {index}"
-
-
-def run_chunk(argument: tuple[ChunkTask, str], report: Report) -> dict[str, Any]:
-    """Compute a chunk, write its files into the folder of a run, and return the record of both."""
-    task, folder = argument
-
-    def on_image(n_done: int, n_all: int) -> None:
-        report(done=n_done, total=n_all)
-
-    made = compute_chunk(task, on_image)
-    work = Path(folder)
-    for name, content in made.files.items():
-        write_file(work / _STORE / name / file_of_chunk(task.index), content)
-    write_file(_table_file(work, task.index), json.dumps(made.table))
-    return {
-        "sha256": _sha256(work, task.index),
-        "n_unusable": len(made.table["reasons"]),
-        "notes": list(made.notes),
-    }
-
-
-def _table_file(work: Path, index: int) -> Path:
-    return work / _TABLES / f"{index}.json"
-
-
-def _files(work: Path, index: int) -> list[Path]:
-    """Files of a finished chunk; raises what reading its table raises."""
-    table = _table_file(work, index)
-    arrays = read_json(table).get("layout", {}).get("arrays", {})
-    return [table, *(work / _STORE / name / file_of_chunk(index) for name in sorted(arrays))]
-
-
-def _sha256(work: Path, index: int) -> str | None:
-    """Hash of the files of a chunk; None where they are not all there."""
-    digest = hashlib.sha256()
-    try:
-        for file in _files(work, index):
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-    except (OSError, ValueError, AttributeError, TypeError):
-        return None
-    return digest.hexdigest()
 
 
 class _Run:
@@ -322,6 +297,8 @@ class _Run:
         self._work, self._images, self._task = work, images, task
         self._progress = progress
         self._n_chunks = -(-len(images) // CHUNK)
+        for mark in work.glob(mark_of_run(work, "*").name):
+            mark.unlink()
         self._done = self._verified()
         self._n_kept = sum(map(self._size, self._done))
         self._partly: dict[str, float] = {}
@@ -338,9 +315,9 @@ class _Run:
             record = known.get(_name(index))
             if record is None:
                 continue
-            if record["sha256"] == _sha256(self._work, index):
+            if record["sha256"] == sha256_of_chunk(self._work, index):
                 done.add(index)
-                files.update(_files(self._work, index))
+                files.update(files_of_chunk(self._work, index))
             else:
                 damaged.append(index)
         self._remove_others(files)
@@ -356,7 +333,7 @@ class _Run:
 
     def _remove_others(self, files: set[Path]) -> None:
         """Remove what is not of finished chunks: of unfinished ones, or temporary files of processes that were killed."""
-        for part in (_STORE, _TABLES):
+        for part in (STORE, TABLES):
             for file in sorted((self._work / part).rglob("*"), reverse=True):
                 if file.is_dir() and not file.is_symlink():
                     with contextlib.suppress(OSError):  # which is not empty
@@ -364,8 +341,10 @@ class _Run:
                 elif file not in files:
                     file.unlink()
 
-    def compute(self, n_workers: int) -> None:
+    def compute(self, n_workers: int, scheduler: str | None) -> None:
         """Compute what is not finished."""
+        run = secrets.token_hex(8)
+        mark_of_run(self._work, run).touch()
         jobs = [
             Job(
                 name=_name(index),
@@ -377,6 +356,7 @@ class _Run:
                         **self._task,
                     ),
                     str(self._work),
+                    run,
                 ),
             )
             for index in range(self._n_chunks)
@@ -385,14 +365,31 @@ class _Run:
         self._tell()
         try:
             run_jobs(
-                jobs, n_workers=n_workers, on_event=self._on_event, on_result=self._progress.add
+                jobs,
+                n_workers=n_workers,
+                scheduler=scheduler,
+                on_event=self._on_event,
+                on_result=self._keep,
             )
         except JobError as error:
             # what is wrong with the request is said as it is; resuming would not help
             cause = error.__cause__
-            if isinstance(cause, AttnxaiError) and not isinstance(cause, OutputError | JobError):
+            if not isinstance(cause, AttnxaiError) or isinstance(cause, OutputError | JobError):
+                raise
+            if scheduler is None:
                 raise cause from None
-            raise
+            raise type(cause)(f"{cause} (on a worker of the cluster at {scheduler})") from None
+        mark_of_run(self._work, run).unlink()
+
+    def _keep(self, job: str, record: dict[str, Any]) -> None:
+        """Keep the record of a finished chunk, unless images are missing on the machine that computed it alone."""
+        here = [path for path in record.pop("absent") if os.access(path, os.R_OK)]
+        if here:
+            raise ImageError(
+                f"image {here[0]} cannot be opened by a worker that had to read it, and can be here; all machines have to see "
+                f"the images under the same path, and have to be permitted to read them ({job})"
+            )
+        self._progress.add(job, record)
 
     def _on_event(self, event: JobEvent) -> None:
         index = int(event.job.rpartition(" ")[2])
@@ -422,8 +419,10 @@ class _Run:
                 f"none of {counted(len(self._images), 'image')} of {self._images.origin} can be used:\n  "
                 + first_of(reasons, 3, separator="\n  ")
             )
-        store = self._work / _STORE
-        self._remove_others({f for i in range(self._n_chunks) for f in _files(self._work, i)})
+        store = self._work / STORE
+        self._remove_others(
+            {f for i in range(self._n_chunks) for f in files_of_chunk(self._work, i)}
+        )
         write_metadata(store, layout, tables)
         names = (f.relative_to(store).as_posix() for f in store.rglob("*") if f.is_file())
         write_manifest(store, MAP_FOLDER, names)
@@ -453,7 +452,7 @@ class _Run:
         places = np.full((len(sources), 3), np.nan)
         scores = None
         for index in range(self._n_chunks):
-            table = read_json(_table_file(self._work, index))
+            table = read_json(table_of_chunk(self._work, index))
             for position, reason in table["reasons"].items():
                 reasons[index * CHUNK + int(position)] = reason
             n_unusable += len(table["reasons"])

@@ -101,7 +101,7 @@ def _close(client: Client) -> None:
 
 
 async def _reach(scheduler: str) -> None:
-    """Exchange a word with a scheduler: a client waits without end for one that accepts a connection and is silent."""
+    """See that a scheduler answers: a client waits without end for one that accepts a connection and is silent."""
     from distributed import Security
     from distributed.comm import connect
 

@@ -29,7 +29,7 @@ from attnxai.errors import (
     OptionError,
     OutputError,
 )
-from attnxai.explanations import chunk, map_run
+from attnxai.explanations import chunk, chunk_files, map_run
 from attnxai.explanations.files import map_chunks, map_store
 from attnxai.explanations.map_run import write_map_store
 from attnxai.jobs.files import write_file
@@ -141,10 +141,15 @@ class Stopped(BaseException):
     """An interruption, at a moment that a test has chosen."""
 
 
+def module_of(name: str) -> Any:
+    return chunk_files if name in {"compute_chunk", "write_file"} else map_run
+
+
 def interrupted_after(n: int, what: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Stop at a call of a function of the module, before or (with a + before its name) after it has been carried out."""
     name, after = what.lstrip("+"), what.startswith("+")
-    function = getattr(map_run, name)
+    module = module_of(name)
+    function = getattr(module, name)
     calls = 0
 
     def stopping(*args: Any, **kwargs: Any) -> Any:
@@ -157,7 +162,7 @@ def interrupted_after(n: int, what: str, monkeypatch: pytest.MonkeyPatch) -> Cal
             raise Stopped
         return result
 
-    monkeypatch.setattr(map_run, name, stopping)
+    monkeypatch.setattr(module, name, stopping)
     return function  # type: ignore[no-any-return]
 
 
@@ -180,7 +185,7 @@ def test_a_run_that_was_stopped_resumes_with_the_same_bytes(
     with pytest.raises(Stopped):
         write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(folder))
     assert not (tmp_path / "maps.zarr").exists()
-    monkeypatch.setattr(map_run, what.lstrip("+"), function)
+    monkeypatch.setattr(module_of(what.lstrip("+")), what.lstrip("+"), function)
     computed: list[int] = []
     compute = chunk.compute_chunk
 
@@ -188,7 +193,7 @@ def test_a_run_that_was_stopped_resumes_with_the_same_bytes(
         computed.append(task.index)
         return compute(task, *more)
 
-    monkeypatch.setattr(map_run, "compute_chunk", counted)
+    monkeypatch.setattr(chunk_files, "compute_chunk", counted)
     lines = tmp_path / "maps.zarr.partial" / "progress.jsonl"
     n_finished = len(lines.read_text(encoding="utf-8").splitlines()) - 1 if lines.exists() else 0
     run = write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(folder))
@@ -354,7 +359,7 @@ def test_a_full_disk_keeps_what_is_finished(
         write_file(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(map_run, "write_file", full)
+        patch.setattr(chunk_files, "write_file", full)
         with pytest.raises(
             AttnxaiError, match=r"No space left on device.*[Rr]un the same command again"
         ):

@@ -8,7 +8,6 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,18 +23,6 @@ from tests.jobs.test_runner import about_this_process, invert, jobs_of, refuse
 from tests.processes import wait_for
 
 distributed = pytest.importorskip("distributed")
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two worker processes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        with distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster:
-            cluster.wait_for_workers(2)
-            yield cluster
 
 
 ELSEWHERE = """
