@@ -12,7 +12,7 @@ from attnxai.alignment.labels import marks_of_label
 from attnxai.alignment.looks import draw_looks
 from attnxai.alignment.pairs import MapFacts, check_sources, facts_of, notes_of, with_fields
 from attnxai.alignment.placement import n_unchecked, notes_on_constant
-from attnxai.alignment.rasterise import draw_annotations
+from attnxai.alignment.rasterise import draw_annotations, places_of
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.data.emission import emission_mask
 from attnxai.errors import AlignmentError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.alignment.pairs import AlignedPairs
-    from attnxai.alignment.rasterise import DrawnAnnotations
+    from attnxai.alignment.rasterise import DrawnAnnotations, Places
     from attnxai.annotations.annotation_set import Annotation
     from attnxai.annotations.shapes import Label
     from attnxai.data.grid import PixelGrid
@@ -46,7 +46,8 @@ class MapSource(Protocol):
 class BlockOnDemand:
     """Some sources of :class:`PairsOnDemand`, which has pixels when they are asked for, in this or another process.
 
-    ``facts`` are the pairs without pixels, ``marks`` those of these sources, and ``grids`` hold those of their images.
+    ``facts`` are the pairs without pixels, ``marks`` those of these sources, and ``grids`` hold those of their images, or
+    ``places`` the marks in pixels.
     """
 
     facts: AlignedPairs
@@ -54,13 +55,17 @@ class BlockOnDemand:
     maps: MapSource
     grids: Mapping[str, PixelGrid]
     with_emission: bool
+    places: Places | None = None
 
     def __reduce__(self) -> tuple[Callable[..., BlockOnDemand], tuple[Any, ...]]:
-        """Another process gets the maps and grids of these sources alone."""
-        sources = self.facts.sources
-        grids = {source: self.grids[source] for source in sources}
-        own = (self.facts, self.marks, self.maps.select(sources), grids, self.with_emission)
-        return _block, own
+        """Another process gets the maps of these sources alone, and places: a WCS takes milliseconds to send."""
+        stack = self.maps.select(self.facts.sources)
+        places = self.places or places_of(self.marks, self.grids)
+        # later looks have no places, nor have marks that are there twice
+        without = {mark.source for mark in self.marks.repeats}
+        without |= {s for s, own in self.marks.by_source().items() if len(places[s]) < len(own)}
+        grids = {source: self.grids[source] for source in without}
+        return _block, (self.facts, self.marks, stack, grids, self.with_emission, places)
 
     def pairs(self) -> AlignedPairs:
         """The pairs; the centre bias is that of these sources."""
@@ -84,7 +89,10 @@ class BlockOnDemand:
 
     def _drawn(self) -> tuple[MapStack, DrawnAnnotations]:
         stack = self.maps.select(self.facts.sources)
-        return stack, draw_annotations(*self._given(stack), annotators=self.facts.annotators)
+        drawn = draw_annotations(
+            *self._given(stack), annotators=self.facts.annotators, known=self.places
+        )
+        return stack, drawn
 
     def _with_fields(self, stack: MapStack, drawn: DrawnAnnotations) -> AlignedPairs:
         looks = draw_looks(*self._given(stack), annotators=self.facts.annotators)
@@ -102,9 +110,15 @@ def _block(
     maps: MapStack,
     grids: Mapping[str, PixelGrid],
     with_emission: bool,
+    places: Places,
 ) -> BlockOnDemand:
     return BlockOnDemand(
-        facts=facts, marks=marks, maps=maps, grids=grids, with_emission=with_emission
+        facts=facts,
+        marks=marks,
+        maps=maps,
+        grids=grids,
+        with_emission=with_emission,
+        places=places,
     )
 
 

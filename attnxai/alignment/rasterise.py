@@ -420,6 +420,20 @@ def draw_annotations(
     )
 
 
+def places_of(annotations: AnnotationSet, grids: Mapping[str, PixelGrid]) -> Places:
+    """Places of all marks on images with these grids, as :func:`draw_annotations` computes them."""
+    return {
+        source: dict(
+            zip(
+                marks,
+                place_all([a.shape for a in marks], grids[source], source=source),
+                strict=True,
+            )
+        )
+        for source, marks in annotations.by_source().items()
+    }
+
+
 def _portions(n_marks: Mapping[str, int]) -> Iterator[list[str]]:
     """Sources whose marks are drawn together, as many as keep what they cover in memory."""
     portion: list[str] = []

@@ -32,7 +32,8 @@ from attnxai.statistics.interval import (
     no_spread_interval,
     same_everywhere,
 )
-from attnxai.statistics.studentized import studentized_ends
+from attnxai.statistics.resamples import Resamples
+from attnxai.statistics.studentized import studentized_ends, transformed_ends
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -116,7 +117,8 @@ def mean_interval(
     same counts make several statistics comparable resample by resample. Where more than
     :data:`~.studentized.MOST_WITHOUT_ERROR` of the resamples hold a single value and so have no standard
     error (hits and misses, scores at their maximum), ``studentized`` becomes ``expanded`` and the note says
-    so.
+    so. Of so many sources that counts are not kept (:class:`~.resamples.Resamples`) it is had without resamples
+    (:func:`~.studentized.transformed_ends`).
 
     There are no ends, and the note says why, when all values are the same or sources with a value and a weight
     are fewer than :data:`~.interval.MIN_UNITS` by their effective number.
@@ -136,7 +138,12 @@ def mean_interval(
     resampled = counts if defined.all() else counts[:, defined]
     note = ""
     if kind is IntervalKind.STUDENTIZED:
-        ends = studentized_ends(kept, part, resampled, level)
+        method = "studentized bootstrap over sources"
+        ends = transformed_ends(kept, part, level) if isinstance(counts, Resamples) else None
+        if ends is not None:
+            method = "normal quantiles corrected for skewness (Hall 1992), over sources"
+        else:
+            ends = studentized_ends(kept, part, resampled, level)
         if ends is not None:
             return Interval(
                 value=value,
@@ -144,7 +151,7 @@ def mean_interval(
                 high=ends[1],
                 n_units=n,
                 level=level,
-                method="studentized bootstrap over sources",
+                method=method,
                 n_effective=n_effective,
             )
         kind, note = IntervalKind.EXPANDED, _TIED

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from attnxai.statistics.resamples import Counts
 
+_MOST_SKEWED = 0.2  # of the mean; that of 1,000 exponential values is 0.06
 MOST_WITHOUT_ERROR = 0.001
 """Largest share of resamples that may hold a single value; beyond it nothing is studentized."""
 
@@ -65,6 +66,42 @@ def studentized_ends(
     tail = (1.0 - level) / 2
     low, high = np.quantile(reached, [tail, 1.0 - tail])
     return float(low), float(high)
+
+
+def transformed_ends(
+    values: NDArray[np.float64], weights: NDArray[np.float64], level: float
+) -> tuple[float, float] | None:
+    """Ends of an interval of a weighted mean without resamples, for thousands of values; None where a few dominate.
+
+    Values and weights are as in :func:`studentized_ends`. The distance of the mean from the truth in units of its standard
+    error is transformed by a cubic polynomial that takes its skewness away (Hall 1992), and normal quantiles are transformed
+    back. As the studentized bootstrap it is second-order correct, so that from thousands of values both give the same.
+    """
+    from scipy.special import ndtri
+
+    share = weights / weights.sum()
+    mean = float((share * values).sum())
+    unit = float(np.abs(values - mean).max())
+    deviations = share * ((values - mean) / unit)
+    spread = float((deviations**2).sum())
+    skewness = float((deviations**3).sum()) / spread**1.5
+    if abs(skewness) > _MOST_SKEWED:
+        return None
+    _, (error,) = _means_and_errors(
+        (values - mean) / unit, weights / weights.max(), np.ones((1, values.size))
+    )
+    quantile = float(ndtri((1.0 + level) / 2))
+    low, high = (
+        mean - unit * error * _inverse_transform(sign * quantile, skewness) for sign in (1, -1)
+    )
+    return max(low, float(values.min())), min(high, float(values.max()))
+
+
+def _inverse_transform(quantile: float, skewness: float) -> float:
+    """Distance whose transform is a normal quantile, with the skewness of the mean."""
+    if abs(skewness) < _ROUNDING:
+        return quantile
+    return 3.0 / skewness * (float(np.cbrt(1.0 + skewness * (quantile - skewness / 6.0))) - 1.0)
 
 
 def _means_and_errors(

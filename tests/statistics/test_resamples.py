@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from attnxai.agreement.noise_ceiling import reliability
 from attnxai.agreement.noise_ceiling.reliability import alpha_interval, krippendorff_alpha
@@ -27,16 +28,42 @@ def test_rows_masks_and_products_are_those_of_one_array():
     assert abs(whole.var() - 29 / 30) < 0.1
 
 
-def test_intervals_are_nearly_those_of_counts_that_are_kept(monkeypatch):
-    values = np.random.default_rng(0).gamma(3.0, size=60)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_intervals_of_many_sources_are_those_of_the_studentized_bootstrap(monkeypatch, weighted):
+    rng = np.random.default_rng(0)
+    values = rng.gamma(0.5, size=2000)
     values[3] = np.nan
-    kept = mean_interval(values, resamples_of(60, 4000, np.random.default_rng(1)))
+    weights = rng.random(2000) + 0.1 if weighted else None
+    monkeypatch.setattr(resamples, "_MOST_KEPT", 1 << 30)
+    kept = mean_interval(values, resamples_of(2000, 9999, rng), weights=weights)
+    monkeypatch.undo()
+    many = mean_interval(values, resamples_of(2000, 9999, rng), weights=weights)
+    assert "studentized" in kept.method
+    assert "Hall 1992" in many.method
+    assert many.value == kept.value
+    width = kept.high - kept.low
+    for end in ("low", "high"):
+        assert abs(getattr(many, end) - getattr(kept, end)) < 0.02 * width
+
+
+def test_coverage_of_intervals_without_resamples():
+    rng = np.random.default_rng(1)
+    counts = resamples_of(1500, 10_000, rng)
+    below = above = 0
+    for _ in range(4000):
+        found = mean_interval(rng.exponential(size=1500), counts)
+        below, above = below + (found.high < 1), above + (found.low > 1)
+    for missed in (below, above):
+        low, high = binom.ppf([0.0005, 0.9995], 4000, 0.025)
+        assert low <= missed <= high
+
+
+def test_values_that_few_sources_dominate_are_resampled(monkeypatch):
     monkeypatch.setattr(resamples, "_MOST_KEPT", 100)
-    counts = resamples_of(60, 4000, np.random.default_rng(1))
-    assert isinstance(counts, Resamples)
-    drawn = mean_interval(values, counts)
-    assert drawn.method == kept.method
-    np.testing.assert_allclose([drawn.low, drawn.high], [kept.low, kept.high], rtol=0.03)
+    values = np.random.default_rng(0).random(300)
+    values[7] = 1000.0
+    found = mean_interval(values, resamples_of(300, 500, np.random.default_rng(1)))
+    assert "Hall" not in found.method
 
 
 def test_alpha_of_many_units_is_that_of_all_values(monkeypatch):
