@@ -123,7 +123,13 @@ def _run(
 ) -> None:
     jobs = [Job(name=name, function=function, argument=task) for name, task in tasks.items()]
     try:
-        run_jobs(jobs, n_workers=workers.n_workers, on_result=on_result, keep_results=False)
+        run_jobs(
+            jobs,
+            n_workers=workers.n_workers,
+            scheduler=workers.scheduler,
+            on_result=on_result,
+            keep_results=False,
+        )
     except JobError as error:
         # what is wrong with the request is said as it is
         cause = error.__cause__
