@@ -360,7 +360,8 @@ def _read_values(
     if not path.is_file():
         raise OptionError(f"the pilot {folder} holds no per_source.csv; write the report again")
     names = ("model", "source", "stratum", "annotator")
-    table = pd.read_csv(path, dtype=dict.fromkeys(names, str), low_memory=False)
+    texts = dict.fromkeys(names, str)
+    table = pd.read_csv(path, dtype=texts, low_memory=False, float_precision="round_trip")
     table = table[table["model"] == spreadsheet_cell(model)]
     if group != ALL:
         table = table[table["split"] == group]

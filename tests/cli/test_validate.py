@@ -56,7 +56,8 @@ def test_tables_figures_and_page_are_written(made) -> None:
         "within-class"
     )
     for part in Part:
-        frame = pd.read_csv(results / f"{part}.csv", keep_default_na=False)
+        path = results / f"{part}.csv"
+        frame = pd.read_csv(path, keep_default_na=False, float_precision="round_trip")
         assert frame.to_dict("records") == content[part]
     assert set(pd.read_csv(results / "false-positives.csv")["null"]) == {
         "permutation, pooled",
