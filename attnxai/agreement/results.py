@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceSet
+    from attnxai.explanations.files.map_chunks import MapChunks
     from attnxai.explanations.stack import MapStack
 
 ALL = "all"
@@ -52,7 +53,7 @@ class ComparedData:
     Of thousands of sources ``pairs`` have no pixels, and ``pairs_shown`` are some of them with pixels.
     """
 
-    maps: MapStack
+    maps: MapStack | MapChunks
     annotations: AnnotationSet
     images: SourceSet
     pairs: AlignedPairs

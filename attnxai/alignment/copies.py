@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from attnxai.data.images import SourceSet
 from attnxai.data.independence import Copies, find_copies
 from attnxai.data.wording import counted
 from attnxai.errors import LeftOutWarning
+from attnxai.explanations.files.map_chunks import MapChunks
 from attnxai.explanations.stack import MapStack, Split
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from attnxai.data.images import SourceImage
 
+_Maps = TypeVar("_Maps", bound=MapStack | MapChunks)
 MARKED_AGAIN = "the annotator marked another image of the source"
 NOT_PLACED = "it cannot be placed on the image that stands for the source"
 # the first that is known of any image of a source holds for the source
@@ -33,10 +35,10 @@ _BY_CAUTION = (Split.TRAINING, Split.VALIDATION, Split.UNKNOWN, Split.HELD_OUT)
 def independent_sources(
     annotations: AnnotationSet,
     images: Sequence[SourceImage],
-    stacks: Sequence[MapStack] = (),
+    stacks: Sequence[_Maps] = (),
     *,
     seen: Sequence[NDArray[np.float32]] = (),
-) -> tuple[AnnotationSet, SourceSet, list[MapStack]]:
+) -> tuple[AnnotationSet, SourceSet, list[_Maps]]:
     """Annotations, images and maps in which every source has one image.
 
     Which images show the same source, and which of them stands for it, is found by
@@ -74,14 +76,17 @@ def independent_sources(
     return annotations, images, list(stacks)
 
 
-def _one_map_a_source(maps: MapStack, copies: Copies) -> MapStack:
+def _one_map_a_source(maps: _Maps, copies: Copies) -> _Maps:
     split_of = dict(zip(maps.sources, maps.splits, strict=True))
     for kept, others in copies.others.items():
         known = {split_of[source] for source in (kept, *others) if source in split_of}
         split_of[kept] = next(split for split in _BY_CAUTION if split in known or not known)
     kept_for = copies.kept_for
-    found = maps.select([source for source in maps.sources if source not in kept_for])
-    return dataclasses.replace(found, splits=tuple(split_of[s] for s in found.sources))
+    sources = [source for source in maps.sources if source not in kept_for]
+    splits = tuple(split_of[source] for source in sources)
+    if isinstance(maps, MapChunks):
+        return cast("_Maps", maps.restricted_to(sources, splits=splits))
+    return cast("_Maps", dataclasses.replace(maps.select(sources), splits=splits))
 
 
 def _merged(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Collection, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -29,7 +30,7 @@ from attnxai.data.label_table import labels_within, with_classes
 from attnxai.data.labelled import MIRABEST, check_unused, recognised_batches
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
-from attnxai.errors import AnnotationError, ImageError
+from attnxai.errors import AnnotationError, ImageError, LeftOutWarning
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,6 +61,7 @@ def read_inputs(
     min_components: int = 2,
     match_radius_arcsec: float = 30.0,
     needs_images: bool = True,
+    without: Mapping[str, str] | None = None,
     **reading: Unpack[ImageKeywords],
 ) -> Inputs:
     """Read annotations and the images of the annotated sources.
@@ -70,7 +72,8 @@ def read_inputs(
     given. ``min_components`` and ``match_radius_arcsec`` are for a catalogue, see
     :func:`attnxai.annotations.read_annotations`; for ``reading`` see
     :func:`attnxai.data.read_image`; of it batches take the pixel scale, and with MiraBest ``pad`` and ``match_beam``.
-    Without ``needs_images``, images that only the table names are not read.
+    Without ``needs_images``, images that only the table names are not read. Sources in ``without`` are left out, as by
+    :func:`without_sources`.
     """
     # first of all: a wrong name should not wait for a million images
     opened = open_annotations(annotations, format_name=format_name)
@@ -83,7 +86,8 @@ def read_inputs(
     ImageOptions(**reading)  # whose values are checked
 
     def read(available: SourceSet | None = None) -> AnnotationSet:
-        return read_opened(opened, images=available, **options).with_labels(labels)
+        found = read_opened(opened, images=available, **options).with_labels(labels)
+        return without_sources(found, without or {})
 
     if any(reader.uses_images for reader, _ in opened) and images is not None:
         available, name = _read_available(images, data_dir, None, reading, class_table)
@@ -106,6 +110,37 @@ def read_inputs(
     if marked.simulated:
         name = "simulated FR I and FR II radio galaxies"
     return Inputs(annotations=marked, images=used, data_name=name, notes=tuple(notes))
+
+
+def without_sources(annotations: AnnotationSet, reasons: Mapping[str, str]) -> AnnotationSet:
+    """Annotations without some sources, for which there is a reason each; itself where none of them is annotated.
+
+    Raises
+    ------
+    AnnotationError
+        If no other source is annotated.
+
+    Warns
+    -----
+    LeftOutWarning
+        With their number and the reasons of the first.
+    """
+    sources = annotations.sources
+    lost = [source for source in sources if source in reasons]
+    if not lost:
+        return annotations
+    named = first_of([f"{source}, {reasons[source]}" for source in lost], separator="; ")
+    if len(lost) == len(sources):
+        raise AnnotationError(
+            f"none of {counted(len(sources), 'annotated source')} can be used: {named}"
+        )
+    are = "annotated source is" if len(lost) == 1 else f"of {len(sources)} annotated sources are"
+    notice = f"{len(lost)} {are} left out: {named}."
+    warnings.warn(notice.rstrip("."), LeftOutWarning, stacklevel=3)
+    kept = annotations.select(source for source in sources if source not in reasons)
+    n_rows = annotations.n_rows_used - kept.n_rows_used
+    left_out = {**annotations.left_out, "the source has no maps": n_rows}
+    return dataclasses.replace(kept, left_out=left_out, notices=(*kept.notices, notice))
 
 
 def read_all_images(

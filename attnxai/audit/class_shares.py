@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from attnxai.classification.scoring import resampled_roc_auc
+from attnxai.classification.scoring import left_out_roc_auc, resampled_roc_auc
 from attnxai.data.classes import canonical_class, ordered_classes
 from attnxai.errors import OptionError
 from attnxai.statistics.bootstrap import ALL_THE_SAME, statistic_interval, stratified_counts
 from attnxai.statistics.exact import clopper_pearson_ends
 from attnxai.statistics.interval import MIN_UNITS, Interval, no_interval, too_few
+from attnxai.statistics.resamples import MOST_KEPT, Resamples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from attnxai.statistics.resamples import StratifiedCounts
 
 Statistic = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
 GivenClasses = Mapping[str, str] | Sequence[str | None] | None
@@ -62,9 +65,16 @@ class SourceClasses:
         """Which sources have a class."""
         return np.asarray(self.labels >= 0)
 
-    def resamples(self, n_bootstrap: int, rng: np.random.Generator) -> NDArray[np.int32]:
-        """Counts of resamples within classes, which do not depend on the order of the sources."""
+    def resamples(self, n_bootstrap: int, rng: np.random.Generator) -> StratifiedCounts:
+        """Counts of resamples within classes, which do not depend on the order of the sources.
+
+        Many are drawn again whenever they are wanted.
+        """
         order = np.argsort(np.array(self.sources))
+        if n_bootstrap * len(order) > MOST_KEPT:
+            seed = int(rng.integers(2**63))
+            drawn = Resamples(n_bootstrap, len(order), seed, strata=self.labels[order])
+            return drawn[:, np.argsort(order)]  # type: ignore[no-any-return]
         counts = np.empty((n_bootstrap, len(order)), np.int32)
         counts[:, order] = stratified_counts(self.labels[order], n_bootstrap, rng)
         return counts
@@ -123,7 +133,7 @@ def group_auc(
     values: NDArray[np.float64],
     labels: NDArray[np.int64],
     label: int,
-    counts: NDArray[np.int32],
+    counts: StratifiedCounts,
 ) -> Interval:
     """AUC with which a value (n_sources,) tells a class from the rest; sources without value or class are left out."""
     used = np.isfinite(values) & (labels >= 0)
@@ -133,13 +143,28 @@ def group_auc(
 
 def binary_auc(values: NDArray[np.float64], belongs: NDArray[np.int64]) -> Statistic:
     """AUC of a value in every resample."""
-    scores = np.stack([np.zeros(len(values)), values], axis=1)
-    return lambda rows: resampled_roc_auc(scores, belongs, rows)
+    return RocAuc(np.stack([np.zeros(len(values)), values], axis=1), belongs)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class RocAuc:
+    """AUC of class scores (n_sources, n_classes) in every resample; see :func:`~attnxai.classification.roc_auc`."""
+
+    scores: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+    def __call__(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Its value for each row of counts (n_bootstrap, n_sources)."""
+        return resampled_roc_auc(self.scores, self.labels, counts)
+
+    def left_out(self) -> NDArray[np.float64]:
+        """The AUC without each source, without resamples."""
+        return left_out_roc_auc(self.scores, self.labels)
 
 
 def auc_interval(
     statistic: Statistic,
-    counts: NDArray[np.int32],
+    counts: StratifiedCounts,
     strata: NDArray[np.int64],
     *,
     reference: float = 0.5,

@@ -10,6 +10,7 @@ import numpy as np
 from attnxai.agreement.comparison.comparing import group_of_verdict
 from attnxai.audit.class_shares import (
     GivenClasses,
+    RocAuc,
     SourceClasses,
     Statistic,
     auc_interval,
@@ -21,9 +22,9 @@ from attnxai.audit.class_shares import (
 from attnxai.audit.evidence_location_result import EvidenceLocation, ZoneEvidence
 from attnxai.audit.map_location import locate_maps
 from attnxai.audit.source_means import mean_defined
-from attnxai.classification.scoring import resampled_roc_auc
 from attnxai.data.classes import ordered_classes
 from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone
+from attnxai.explanations.files.map_chunks import MapChunks
 from attnxai.statistics.bootstrap import statistic_interval
 from attnxai.statistics.formats import format_share
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from attnxai.audit.zone_sums import ZoneScores, ZoneSums
     from attnxai.explanations.stack import MapStack
     from attnxai.statistics.interval import Interval
+    from attnxai.statistics.resamples import StratifiedCounts
 
 NO_SUMS = "the class scores of this network are not sums over pixels of a feature map, which could be split into zones"
 """Why a network is not split."""
@@ -41,7 +43,7 @@ _ROUNDING = 16 * float(np.finfo(np.float32).eps)  # of sums that networks take i
 
 
 def locate_evidence(
-    maps: MapStack,
+    maps: MapStack | MapChunks,
     classes: GivenClasses,
     *,
     sums: ZoneSums | PooledSums | str = "",
@@ -58,7 +60,8 @@ def locate_evidence(
     group = group_of_verdict(maps.splits)
     chosen = np.array([split == group for split in maps.splits])
     given = class_of_each(maps.sources, classes)
-    maps = maps.select(source for source, keep in zip(maps.sources, chosen, strict=True) if keep)
+    members = [source for source, keep in zip(maps.sources, chosen, strict=True) if keep]
+    maps = maps.restricted_to(members) if isinstance(maps, MapChunks) else maps.select(members)
     known = SourceClasses.of(
         maps.sources,
         [name for name, keep in zip(given, chosen, strict=True) if keep],
@@ -92,7 +95,7 @@ def locate_evidence(
     )
 
 
-def _measured_by(maps: MapStack) -> str:
+def _measured_by(maps: MapStack | MapChunks) -> str:
     """How to measure of a network what its maps alone do not tell."""
     methods = [str(one["name"]) for one in maps.provenance.get("explanations", ())]
     reason = "that takes the network and not its maps alone"
@@ -130,7 +133,7 @@ def _zones(
     sums: ZoneSums | PooledSums,
     chosen: NDArray[np.bool_],
     known: SourceClasses,
-    counts: NDArray[np.int32],
+    counts: StratifiedCounts,
 ) -> tuple[ZoneEvidence, ...]:
     relative, absolute = (sums.magnitudes(relative=relative)[chosen] for relative in (True, False))
     areas = sums.areas[chosen]
@@ -184,7 +187,7 @@ def _without_rounding(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def _performance_of(
     scores: NDArray[np.float64],
     known: SourceClasses,
-    counts: NDArray[np.int32],
+    counts: StratifiedCounts,
     class_names: Sequence[str],
 ) -> tuple[Interval | None, Interval | None]:
     """Accuracy and AUC of class scores, None where no two classes are known."""
@@ -205,7 +208,7 @@ def _positions(known: SourceClasses, class_names: Sequence[str]) -> NDArray[np.i
 def accuracy_from(
     of_zone: ZoneScores,
     known: SourceClasses,
-    counts: NDArray[np.int32],
+    counts: StratifiedCounts,
     class_names: Sequence[str],
 ) -> Interval:
     """Accuracy from a zone alone; resamples draw the mean of the other zones, and so the threshold, as well."""
@@ -225,7 +228,7 @@ def _score_auc(
     """AUC of the sources whose class is known, in every resample of them; see :func:`roc_auc`."""
     columns = [class_names.index(name) for name in known.names]
     values, labels = scores[known.known][:, columns], known.labels[known.known]
-    return lambda rows: resampled_roc_auc(values, labels, rows)
+    return RocAuc(values, labels)
 
 
 def _told(aucs: Sequence[Statistic]) -> Statistic:
@@ -253,7 +256,7 @@ def _mean_share(
     magnitudes: NDArray[np.float64],
     zone: Zone,
     known: SourceClasses,
-    counts: NDArray[np.int32],
+    counts: StratifiedCounts,
 ) -> Interval:
     """Mean over sources of the share of a zone."""
     shares = _shares(magnitudes, zone)

@@ -6,8 +6,8 @@ Numpy alone, for maps from anywhere.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from attnxai.data.emission import (
     zones_on_grid,
 )
 from attnxai.data.grid import GridTransform
+from attnxai.explanations.files.map_chunks import MapChunks
 from attnxai.statistics.interval import finite_or_none
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from attnxai.explanations.stack import MapStack
     from attnxai.statistics.interval import Interval
+    from attnxai.statistics.resamples import StratifiedCounts
 
 # levels closer than this part of the range of the maps differ by rounding alone
 _ROUNDING = 1e-6
@@ -127,7 +129,7 @@ class MapLocation:
 
 
 def map_location(
-    maps: MapStack,
+    maps: MapStack | MapChunks,
     classes: GivenClasses = None,
     *,
     rng: np.random.Generator | int,
@@ -143,8 +145,8 @@ def map_location(
 
     Parameters
     ----------
-    maps : MapStack
-        The maps.
+    maps : MapStack or MapChunks
+        The maps; those of chunks are read one after the other.
     classes : mapping of str to str, or sequence of (str or None), optional
         Class of sources by their names, or of every source, None where it is unknown. Without them what depends on classes is left out.
     rng : numpy.random.Generator or int
@@ -184,14 +186,34 @@ def map_location(
 
 
 def locate_maps(
-    maps: MapStack,
+    maps: MapStack | MapChunks,
     known: SourceClasses,
-    counts: NDArray[np.int32],
+    counts: StratifiedCounts,
     *,
     min_island_pixels: int,
     ring_pixels: float,
 ) -> tuple[MapLocation, ...]:
     """:func:`map_location` over resamples of the sources that are drawn already."""
+    parts = maps.chunks() if isinstance(maps, MapChunks) else iter([maps])
+    measured: dict[str, list[_Measured]] = {}
+    for part in parts:
+        for name, one in _measured(part, min_island_pixels, ring_pixels):
+            measured.setdefault(name, []).append(one)
+    return tuple(_locate(name, of_parts, known, counts) for name, of_parts in measured.items())
+
+
+class _Measured(NamedTuple):
+    """Of every source how far its map on emission is above its mean elsewhere, its median on empty sky; and ends of all."""
+
+    contrast: NDArray[np.float64]
+    level: NDArray[np.float64]
+    low: np.floating[Any]
+    high: np.floating[Any]
+
+
+def _measured(
+    maps: MapStack, min_island_pixels: int, ring_pixels: float
+) -> Iterator[tuple[str, _Measured]]:
     emission = emission_mask(maps.brightness, min_island_pixels=min_island_pixels)
     zones: dict[tuple[GridTransform, tuple[int, ...]], NDArray[np.int8]] = {}
 
@@ -203,12 +225,19 @@ def locate_maps(
             )
         return zones[key]
 
-    found = []
-    field = GridTransform()
-    for name, values, geometry in _layers_and_means(maps, field):
+    for name, values, geometry in _layers_and_means(maps, GridTransform()):
         on_grid = zones_on(geometry, (values.shape[1], values.shape[2]))
-        found.append(_locate(name, values, on_grid, known, counts))
-    return tuple(found)
+        contrast, level = np.full((2, len(values)), np.nan)
+        for position, (one, zone) in enumerate(
+            zip(values.astype(np.float64), on_grid, strict=True)
+        ):
+            on = zone == Zone.EMISSION
+            if on.any() and not on.all():
+                contrast[position] = one[on].mean() - one[~on].mean()
+            empty = one[zone == Zone.EMPTY_SKY]
+            if empty.size:
+                level[position] = np.median(empty)
+        yield name, _Measured(contrast, level, values.min(), values.max())
 
 
 def _layers_and_means(
@@ -224,24 +253,16 @@ def _layers_and_means(
 
 
 def _locate(
-    name: str,
-    values: NDArray[np.float32],
-    zones: NDArray[np.int8],
-    known: SourceClasses,
-    counts: NDArray[np.int32],
+    name: str, parts: Sequence[_Measured], known: SourceClasses, counts: StratifiedCounts
 ) -> MapLocation:
-    contrast = np.full(len(values), np.nan)
-    level = np.full(len(values), np.nan)
-    grain = _ROUNDING * max(float(np.ptp(values)), 1e-30)
-    for position, (one, zone) in enumerate(zip(values.astype(np.float64), zones, strict=True)):
-        on = zone == Zone.EMISSION
-        if on.any() and not on.all():
-            difference = one[on].mean() - one[~on].mean()
-            contrast[position] = difference if abs(difference) > grain else np.nan
-        empty = one[zone == Zone.EMPTY_SKY]
-        if empty.size:
-            # so that rounding does not order levels that are the same
-            level[position] = np.rint(np.median(empty) / grain) * grain
+    contrast, level = (
+        np.concatenate(values) for values in zip(*(part[:2] for part in parts), strict=True)
+    )
+    extent = max(part.high for part in parts) - min(part.low for part in parts)
+    grain = _ROUNDING * max(float(extent), 1e-30)
+    contrast = np.where(np.abs(contrast) > grain, contrast, np.nan)
+    # so that rounding does not order levels that are the same
+    level = np.rint(level / grain) * grain
     return MapLocation(
         name=name,
         on_source=known.each(lambda members: share_interval(contrast[members])),

@@ -229,6 +229,33 @@ def resampled_roc_auc(
     return np.asarray(np.mean(areas, axis=0))
 
 
+def left_out_roc_auc(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Area under the ROC curve without each image (n_images,), NaN where a class has no others.
+
+    It is that of :func:`resampled_roc_auc` with a resample for each image that lacks it, for as many images as there are.
+    """
+    n_classes = scores.shape[1]
+    chosen = range(1, 2) if n_classes == 2 else range(n_classes)
+    areas = [_area_without_each(log_odds(scores, label), labels == label) for label in chosen]
+    return np.asarray(np.mean(areas, axis=0))
+
+
+def _area_without_each(
+    values: NDArray[np.float64], positive: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    won = np.empty(len(values))
+    for own, others in ((positive, ~positive), (~positive, positive)):
+        ordered = np.sort(values[others])
+        below, up_to = (np.searchsorted(ordered, values[own], side) for side in ("left", "right"))
+        won[own] = (below + up_to) / 2  # equal values count half
+    n_others = int(np.count_nonzero(~positive))
+    won[~positive] = np.count_nonzero(positive) - won[~positive]
+    pairs = np.where(positive, (len(values) - n_others - 1) * n_others, 0)
+    pairs = np.where(positive, pairs, (len(values) - n_others) * (n_others - 1))
+    share = (won[positive].sum() - won) / np.maximum(pairs, 1)
+    return np.asarray(np.where(pairs > 0, share, np.nan))
+
+
 def _area(
     values: NDArray[np.float64], positive: NDArray[np.bool_], counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:

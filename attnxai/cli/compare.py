@@ -284,6 +284,7 @@ def compare(
                 labels=used,
                 min_components=min_components,
                 match_radius_arcsec=match_radius_arcsec,
+                without=files.unusable,
                 **keywords_of(given),
             )
             check_inputs(inputs.annotations, inputs.images, use_source_weights=source_weights)

@@ -13,6 +13,7 @@ from attnxai.errors import AlignmentError, OptionError
 if TYPE_CHECKING:
     from attnxai.data.images import SourceSet
     from attnxai.explanations.files.formats import MapFile
+    from attnxai.explanations.files.map_chunks import MapChunks
     from attnxai.explanations.stack import MapStack
     from attnxai.models.preprocessing import Preprocessing
 
@@ -70,12 +71,25 @@ class MapFiles:
         files = {name: open_maps(path) for name, path in zip(names, given, strict=True)}
         return cls(files=files, splits=_splits(files, split or ()))
 
-    def stacks(self, sources: SourceSet, field: int | None = None) -> list[MapStack]:
+    @property
+    def unusable(self) -> dict[str, str]:
+        """Sources whose images had no maps in one of the files, with the file and the reason."""
+        from attnxai.explanations.files.map_chunks import MapChunks
+
+        found: dict[str, str] = {}
+        for name, file in self.files.items():
+            if isinstance(file.content, MapChunks):
+                found |= dataclasses.replace(file.content, model_name=name).reasons
+        return found
+
+    def stacks(self, sources: SourceSet, field: int | None = None) -> list[MapStack | MapChunks]:
         """The maps of the sources of some images; where they come from names the file and its hash.
 
         ``field`` is the side, in pixels of the images, of what maps of other programs cover in the middle of them.
         """
-        stacks = []
+        from attnxai.explanations.stack import MapStack
+
+        stacks: list[MapStack | MapChunks] = []
         if field and all(file.states_splits for file in self.files.values()):
             raise OptionError(
                 f"{next(iter(self.files))} states its field itself; leave --field out"
@@ -90,9 +104,13 @@ class MapFiles:
             preprocessing = None
             if field and not file.states_splits:
                 preprocessing = _middle(sources, field)
-            stack = file.stack(sources, splits=splits, model_name=name, preprocessing=preprocessing)
-            provenance = {**stack.provenance, **file.provenance}
-            stacks.append(dataclasses.replace(stack, provenance=provenance))
+            maps = file.maps(sources, splits=splits, model_name=name, preprocessing=preprocessing)
+            provenance = {**maps.provenance, **file.provenance}
+            stacks.append(
+                dataclasses.replace(maps, provenance=provenance)
+                if isinstance(maps, MapStack)
+                else maps.restricted_to(maps.sources, provenance=provenance)
+            )
         return stacks
 
     def notes(self, sources: SourceSet) -> list[str]:

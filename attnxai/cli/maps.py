@@ -82,7 +82,7 @@ def maps(
         from attnxai.data.wording import first_of
         from attnxai.explanations.explaining import chosen_methods
         from attnxai.explanations.files.contours import write_regions
-        from attnxai.explanations.files.map_chunks import read_map_chunks
+        from attnxai.explanations.files.formats import read_map_chunks
         from attnxai.jobs.output_folder import output_folder
         from attnxai.models.zoo import resolve_model
 

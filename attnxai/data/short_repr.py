@@ -23,7 +23,7 @@ def short_repr(instance: Any) -> str:
     shown = [
         f"{field.name}={short_value(value)}"
         for field in dataclasses.fields(instance)
-        if not _is_default(field, value := getattr(instance, field.name))
+        if field.repr and not _is_default(field, value := getattr(instance, field.name))
     ]
     return f"{type(instance).__name__}({', '.join(shown)})"
 

@@ -6,8 +6,8 @@ from .chunk import compute_chunk as compute_chunk
 from .explaining import EXPLANATIONS as EXPLANATIONS
 from .explaining import explain as explain
 from .files.contours import write_regions as write_regions
+from .files.formats import read_map_chunks as read_map_chunks
 from .files.map_chunks import MapChunks as MapChunks
-from .files.map_chunks import read_map_chunks as read_map_chunks
 from .gates import attention_maps as attention_maps
 from .inputs import NetworkInputs as NetworkInputs
 from .map_run import MapRun as MapRun

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from attnxai.audit.pooled_sums import PooledSums
     from attnxai.audit.zone_sums import ZoneSums
     from attnxai.data.images import SourceSet
+    from attnxai.explanations.files.map_chunks import MapChunks
     from attnxai.explanations.stack import MapStack
     from attnxai.report.provenance import Provenance
     from attnxai.report.surveys import ImagesBySurvey
@@ -41,7 +42,7 @@ class ModelPart:
         The numbers.
     pairs : AlignedPairs
         What they were computed from; without pixels where sources are thousands.
-    maps : MapStack
+    maps : MapStack or MapChunks
         Where the maps lie.
     location : EvidenceLocation
         Where the evidence of the model comes from, as far as it was measured.
@@ -66,7 +67,7 @@ class ModelPart:
 
     result: AgreementResult
     pairs: AlignedPairs
-    maps: MapStack
+    maps: MapStack | MapChunks
     location: EvidenceLocation
     audits: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     pairs_shown: AlignedPairs | None = None

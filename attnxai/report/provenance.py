@@ -16,6 +16,7 @@ from attnxai.data.wording import first_of
 if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceSet
+    from attnxai.explanations.files.map_chunks import MapChunks
     from attnxai.explanations.stack import MapStack
 
 PACKAGES = (
@@ -57,7 +58,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def describe(
-    stacks: Sequence[MapStack],
+    stacks: Sequence[MapStack | MapChunks],
     annotations: AnnotationSet,
     images: SourceSet,
     *,

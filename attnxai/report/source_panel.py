@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceSet
+    from attnxai.explanations.files.map_chunks import MapChunks
     from attnxai.explanations.stack import MapStack
 
 
@@ -41,7 +42,7 @@ class SourcePanel:
         source: str,
         explanation: str,
         pairs: AlignedPairs,
-        maps: MapStack,
+        maps: MapStack | MapChunks,
         annotations: AnnotationSet,
         images: SourceSet,
     ) -> SourcePanel:

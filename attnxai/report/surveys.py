@@ -18,6 +18,7 @@ from attnxai.statistics.formats import MISSING, format_share
 if TYPE_CHECKING:
     from attnxai.data.grid import GridTransform
     from attnxai.data.images import SourceImage, SourceSet
+    from attnxai.explanations.files.map_chunks import MapChunks
     from attnxai.explanations.stack import MapStack
 
 # An image beyond one of these lies far from what a network was trained on. Training magnifies images by a factor of
@@ -211,9 +212,11 @@ class ImagesBySurvey:
         }
 
 
-def images_by_survey(stacks: Sequence[MapStack], images: SourceSet) -> tuple[ImagesBySurvey, ...]:
+def images_by_survey(
+    stacks: Sequence[MapStack | MapChunks], images: SourceSet
+) -> tuple[ImagesBySurvey, ...]:
     """What the networks of some maps see of the images, once for networks that see the same."""
-    models: dict[tuple[Any, ...], list[MapStack]] = {}
+    models: dict[tuple[Any, ...], list[MapStack | MapChunks]] = {}
     for stack in stacks:
         key = (
             stack.field_shape,
@@ -226,7 +229,7 @@ def images_by_survey(stacks: Sequence[MapStack], images: SourceSet) -> tuple[Ima
     return tuple(_of_field(same, images) for same in models.values())
 
 
-def _training_beam(stack: MapStack) -> float:
+def _training_beam(stack: MapStack | MapChunks) -> float:
     preprocessing = stack.provenance.get("preprocessing")
     beam = preprocessing.get("beam_arcsec") if isinstance(preprocessing, Mapping) else None
     # a file of maps holds what its author wrote
@@ -234,7 +237,7 @@ def _training_beam(stack: MapStack) -> float:
     return float(beam) if is_beam else math.nan  # type: ignore[arg-type]
 
 
-def _of_field(stacks: Sequence[MapStack], images: SourceSet) -> ImagesBySurvey:
+def _of_field(stacks: Sequence[MapStack | MapChunks], images: SourceSet) -> ImagesBySurvey:
     first = stacks[0]
     beam = _training_beam(first)
     seen = [

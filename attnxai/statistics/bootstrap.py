@@ -38,12 +38,15 @@ from attnxai.statistics.studentized import studentized_ends, transformed_ends
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from attnxai.statistics.resamples import Counts
+    from attnxai.statistics.resamples import Counts, StratifiedCounts
 
     Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 # Rows of resamples at a time, so that memory does not grow with their number.
 _ROWS = 512
+_MOST_COUNTS = 1 << 24
+# Units up to which a statistic without each of them is that of rows of counts, which take their square.
+_MOST_IN_ROWS = 1000
 
 ALL_THE_SAME = "all resamples give the same value"
 """Why there is no interval about a value that does not vary, such as an AUC of 1."""
@@ -184,7 +187,7 @@ _TIED = (
 
 def statistic_interval(
     statistic: Statistic,
-    counts: NDArray[np.int32],
+    counts: StratifiedCounts,
     *,
     strata: NDArray[np.int64],
     unit: str,
@@ -193,8 +196,8 @@ def statistic_interval(
 ) -> Interval:
     """Interval of any statistic, over resamples within strata from :func:`stratified_counts`.
 
-    The statistic gives one value for each row of counts (n_bootstrap, n_units), NaN where undefined. Any kind
-    will do but ``studentized``. There are no ends when the value is undefined, there are fewer than
+    The statistic gives one value for each row of counts (n_bootstrap, n_units), NaN where undefined; of many units it is
+    asked for its values without each by ``left_out``, if it has that. Any kind will do but ``studentized``. There are no ends when the value is undefined, there are fewer than
     :data:`~.interval.MIN_UNITS` units, or all resamples give the same value (such as an AUC of 1).
     """
     n = counts.shape[1]
@@ -208,7 +211,9 @@ def statistic_interval(
     if not len(resampled) or np.ptp(resampled) <= 1e-12 * max(1.0, abs(value)):
         return no_interval(value, n, unit=unit, level=level, reason=ALL_THE_SAME)
     left_out = np.empty(0)
-    if kind is not IntervalKind.PERCENTILE:
+    if kind is not IntervalKind.PERCENTILE and n > _MOST_IN_ROWS and hasattr(statistic, "left_out"):
+        left_out = statistic.left_out()
+    elif kind is not IntervalKind.PERCENTILE:
         without = (statistic(1.0 - np.eye(min(_ROWS, n - i), n, k=i)) for i in range(0, n, _ROWS))
         left_out = np.concatenate(list(without))
     return resampled_interval(
@@ -223,10 +228,11 @@ def statistic_interval(
     )
 
 
-def over_resamples(statistic: Statistic, counts: NDArray[np.int32]) -> NDArray[np.float64]:
+def over_resamples(statistic: Statistic, counts: StratifiedCounts) -> NDArray[np.float64]:
     """A statistic of every resample, a block of them at a time; shape (n_bootstrap,)."""
+    n_rows = max(1, min(_ROWS, _MOST_COUNTS // max(counts.shape[1], 1)))
     blocks = [
-        statistic(counts[i : i + _ROWS].astype(np.float64)) for i in range(0, len(counts), _ROWS)
+        statistic(counts[i : i + n_rows].astype(np.float64)) for i in range(0, len(counts), n_rows)
     ]
     return np.concatenate(blocks)
 

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Counts: TypeAlias = "NDArray[np.float64] | Resamples"
+    StratifiedCounts: TypeAlias = "NDArray[np.int32] | Resamples"
 
-_MOST_KEPT = 10_000_000
-"""Counts that are kept: 10,000 resamples of 1,000 units, which take 80 megabytes."""
+    StratifiedCounts: TypeAlias = "NDArray[np.int32] | Resamples"
+
+MOST_KEPT = 10_000_000
 _ROWS = 64
 
 
@@ -21,29 +23,43 @@ _ROWS = 64
 class Resamples:
     """How often each unit occurs in each resample, as an array of shape (n_bootstrap, n_units) that is never whole.
 
-    Rows can be picked, as can units by a mask, and the product with columns (n_units, n_columns) is there. Every resample
-    has a stream of its own.
+    Rows can be picked, as can units by a mask or their positions, and the product with columns (n_units, n_columns) is
+    there. Every resample has a stream of its own, and is drawn within ``strata`` (n_units,), if there are any.
     """
 
     n_bootstrap: int
     n_units: int
     seed: int
-    keep: NDArray[np.bool_] | None = None
+    keep: NDArray[np.intp] | None = None
+    strata: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return self.n_bootstrap
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of resamples and of units."""
+        return self.n_bootstrap, self.n_units if self.keep is None else len(self.keep)
+
     def __getitem__(self, index: Any) -> Any:
         """Some rows as an array, or with ``[:, mask]`` the same of some units."""
         if isinstance(index, tuple):
-            return dataclasses.replace(self, keep=np.asarray(index[1]))
+            kept = np.arange(self.n_units) if self.keep is None else self.keep
+            return dataclasses.replace(self, keep=kept[index[1]])
         rows = range(*index.indices(self.n_bootstrap))
         counts = np.empty((len(rows), self.n_units))
         for counted, row in zip(counts, rows, strict=True):
             rng = np.random.default_rng([self.seed, row])
-            drawn = rng.integers(self.n_units, size=self.n_units)
-            counted[:] = np.bincount(drawn, minlength=self.n_units)
+            for members in self._members():
+                n = len(members)
+                counted[members] = np.bincount(rng.integers(n, size=n), minlength=n)
         return counts if self.keep is None else counts[:, self.keep]
+
+    def _members(self) -> list[NDArray[np.intp]]:
+        """Positions of the units of every stratum."""
+        if self.strata is None:
+            return [np.arange(self.n_units)]
+        return [np.flatnonzero(self.strata == label) for label in np.unique(self.strata)]
 
     def __matmul__(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
         starts = range(0, self.n_bootstrap, _ROWS)
@@ -63,6 +79,6 @@ def resamples_of(n_units: int, n_bootstrap: int, rng: np.random.Generator) -> Co
     """
     from attnxai.statistics.bootstrap import bootstrap_counts
 
-    if n_units * n_bootstrap <= _MOST_KEPT:
+    if n_units * n_bootstrap <= MOST_KEPT:
         return bootstrap_counts(n_units, n_bootstrap, rng)
     return Resamples(n_bootstrap, n_units, int(rng.integers(2**63)))

@@ -18,8 +18,10 @@ from attnxai.cli.map_files import MapFiles
 from attnxai.data.grid import GridTransform
 from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.explanations.from_arrays import maps_from_arrays
+from attnxai.explanations.stack import MapStack
 from tests.cli.program import attnxai, refused
 from tests.cli.samples import QUICK
+from tests.explanations.files.test_map_store import with_unusable
 
 
 def images_of(sample: Path) -> Any:
@@ -58,12 +60,14 @@ def test_maps_of_a_field_in_the_middle_of_the_images(sample: Path) -> None:
     np.savez(sample / "crops.npz", **crops)
     files = MapFiles.open([sample / "crops.npz"], [], None)
     (found,) = files.stacks(images, 150)
+    assert isinstance(found, MapStack)
     assert found.field_shape == found.layers["map"].shape[1:] == (150, 150)
     assert found.field[0] == GridTransform(origin_x=5.0, origin_y=5.0)
     with pytest.warns(
         AssumptionWarning, match="150 x 150 pixels and the images 160 x 160; .*--field"
     ):
         (stretched,) = files.stacks(images)
+    assert isinstance(stretched, MapStack)
     assert stretched.geometry["map"].step == pytest.approx(160 / 150)
     found.write(sample / "own.npz")
     with pytest.raises(OptionError, match="states its field itself; leave --field out"):
@@ -228,3 +232,26 @@ def test_maps_of_arrays_write_the_same_report(sample: Path, without_figures: Non
     assert "<dt>Maps</dt><dd>maps: a field of 160 × 160 pixels of 1.8 arcsec<br>" in page
     assert "without their network: audits that need it are missing" in page
     assert "None" not in page
+
+
+def test_sources_that_a_store_has_no_maps_of_are_left_out_before_their_images_are_read(
+    sample: Path, without_figures: None
+) -> None:
+    """As when an image is damaged, so that neither the network nor the comparison can read it."""
+    stack = package.attention_maps(package.load_model("c1.pt"), images_of(sample))
+    with_unusable(sample, stack, {3: "it is blank"})
+    lost = stack.sources[3]
+    (file,) = (sample / "images").glob(f"{lost}.*")
+    file.write_bytes(b"nonsense")
+    done = attnxai(
+        *("compare", "--maps", "maps.zarr", "--annotations", "mine.csv"),
+        *("--images", "images", "--metric", "nss", *QUICK, "-o", "r"),
+        cwd=sample,
+        check=0,
+    )
+    words = f"1 annotated source is left out: {lost}, maps.zarr has no map of it (it is blank)"
+    assert words in " ".join(done.stderr.split())
+    found = summary(sample / "r")
+    assert f"{words}." in found["annotations"]["notices"]
+    assert found["annotations"]["left_out"]["the source has no maps"] > 0
+    assert found["models"][0]["sources"]["n"] == 9

@@ -30,7 +30,7 @@ from attnxai.errors import (
     OutputError,
 )
 from attnxai.explanations import chunk, chunk_files, map_run
-from attnxai.explanations.files import map_chunks, map_store
+from attnxai.explanations.files import formats, map_chunks, map_store
 from attnxai.explanations.map_run import write_map_store
 from attnxai.jobs.files import write_file
 from attnxai.jobs.locks import locked
@@ -94,7 +94,7 @@ def undisturbed(folder: Path) -> Path:
 def test_maps_are_those_of_explain_and_bad_images_have_reasons(
     folder: Path, undisturbed: Path
 ) -> None:
-    maps = map_chunks.read_map_chunks(undisturbed)
+    maps = formats.read_map_chunks(undisturbed)
     bad = ["s02", "s06", "s07", "s10", "s11", "s12", "s13", "s14"]
     assert list(maps.unusable) == bad
     assert "is blank" in maps.unusable["s02"]

@@ -34,7 +34,7 @@ def test_intervals_of_many_sources_are_those_of_the_studentized_bootstrap(monkey
     values = rng.gamma(0.5, size=2000)
     values[3] = np.nan
     weights = rng.random(2000) + 0.1 if weighted else None
-    monkeypatch.setattr(resamples, "_MOST_KEPT", 1 << 30)
+    monkeypatch.setattr(resamples, "MOST_KEPT", 1 << 30)
     kept = mean_interval(values, resamples_of(2000, 9999, rng), weights=weights)
     monkeypatch.undo()
     many = mean_interval(values, resamples_of(2000, 9999, rng), weights=weights)
@@ -59,7 +59,7 @@ def test_coverage_of_intervals_without_resamples():
 
 
 def test_values_that_few_sources_dominate_are_resampled(monkeypatch):
-    monkeypatch.setattr(resamples, "_MOST_KEPT", 100)
+    monkeypatch.setattr(resamples, "MOST_KEPT", 100)
     values = np.random.default_rng(0).random(300)
     values[7] = 1000.0
     found = mean_interval(values, resamples_of(300, 500, np.random.default_rng(1)))
@@ -73,7 +73,19 @@ def test_alpha_of_many_units_is_that_of_all_values(monkeypatch):
     expected, interval = krippendorff_alpha(ratings), alpha_interval(ratings, n_bootstrap=2000)
     monkeypatch.setattr(reliability, "_MOST_UNITS", 10)
     assert krippendorff_alpha(ratings) == pytest.approx(expected, rel=1e-12)
-    monkeypatch.setattr(resamples, "_MOST_KEPT", 100)
+    monkeypatch.setattr(resamples, "MOST_KEPT", 100)
     drawn = alpha_interval(ratings, n_bootstrap=2000)
     assert drawn.value == pytest.approx(interval.value, rel=1e-12)
     np.testing.assert_allclose([drawn.low, drawn.high], [interval.low, interval.high], atol=0.03)
+
+
+def test_resamples_within_strata_keep_their_sizes_and_the_order_of_the_units():
+    labels = np.array([0, 1, 1, 0, 1, -1, 0, 1])
+    counts = Resamples(50, 8, 3, strata=labels)
+    assert counts.shape == (50, 8)
+    for label in (-1, 0, 1):
+        assert (counts[:50][:, labels == label].sum(axis=1) == (labels == label).sum()).all()
+    order = np.random.default_rng(0).permutation(8)
+    picked = counts[:, order][:, order > 2]
+    assert picked.shape == (50, 5)
+    np.testing.assert_array_equal(picked[:50], counts[:50][:, order[order > 2]])

@@ -27,6 +27,7 @@ from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS, notes_within
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
 from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.annotation_set import AnnotationSet
+from attnxai.annotations.inputs import without_sources
 from attnxai.errors import (
     AlignmentError,
     AssumptionWarning,
@@ -34,6 +35,7 @@ from attnxai.errors import (
     OptionError,
     UndefinedValuesWarning,
 )
+from attnxai.explanations.files.map_chunks import MapChunks
 from attnxai.explanations.stack import EMISSION, MapStack, Split
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, too_few
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    maps: MapStack,
+    maps: MapStack | MapChunks,
     annotations: AnnotationSet,
     images: Sequence[SourceImage],
     *,
@@ -64,8 +66,10 @@ def compare(
 
     Parameters
     ----------
-    maps : MapStack
-        From :func:`attnxai.attention_maps`, or made of maps from anywhere.
+    maps : MapStack or MapChunks
+        From :func:`attnxai.attention_maps`, or made of maps from anywhere; or from
+        :func:`attnxai.explanations.read_map_chunks`, of which parts alone are read at a time where there are more than
+        ``settings.most_together`` sources.
     annotations : AnnotationSet
         From :func:`attnxai.read_annotations`.
     images : sequence of SourceImage
@@ -116,7 +120,7 @@ def compare(
 
 
 def compare_all(
-    stacks: Sequence[MapStack],
+    stacks: Sequence[MapStack | MapChunks],
     annotations: AnnotationSet,
     images: Sequence[SourceImage],
     *,
@@ -134,10 +138,14 @@ def compare_all(
     """
     check_order("compare takes maps", stacks, annotations, images)
     settings = settings or ComparisonSettings()
+    for maps in stacks:
+        if isinstance(maps, MapChunks):
+            annotations = without_sources(annotations, maps.reasons)
     large = len(annotations.sources) > settings.most_together
     places: Places | None = None if large else {}
     annotations = usable_annotations(annotations, images, fwhm_arcsec, places=places)
     annotations, images, stacks = independent_sources(annotations, images, stacks)
+    held = [] if large else [maps.select(maps.sources) for maps in stacks]
     options: _Aligning = {"fwhm_arcsec": fwhm_arcsec, "use_source_weights": use_source_weights}
     labels = labels_in_use(annotations)
     labels = labels if len(labels) > 1 else ()
@@ -145,7 +153,7 @@ def compare_all(
     results = []
     once = Once()
     grids = {image.source: image.grid for image in images}
-    every = [] if large else align_all(stacks, annotations, images, **options, places=places)
+    every = [] if large else align_all(held, annotations, images, **options, places=places)
     for m, maps in enumerate(stacks):
         step = None if on_step is None else functools.partial(on_step, maps.model_name)
         source: PairSource
@@ -160,7 +168,7 @@ def compare_all(
                 (
                     str(label),
                     functools.partial(
-                        _pairs_of_label, label, pairs, maps, annotations, grids, once
+                        _pairs_of_label, label, pairs, held[m], annotations, grids, once
                     ),
                 )
                 for label in labels
@@ -169,7 +177,7 @@ def compare_all(
         whole = source.whole if large else every[m]
         shown = source.block(shown_sources(result)).pairs() if large else None
         data = ComparedData(
-            maps=maps,
+            maps=maps if large else held[m],
             annotations=annotations,
             images=images,
             pairs=whole,
@@ -203,7 +211,7 @@ def _pairs_of_label(
 def check_order(beginning: str, stacks: Any, annotations: Any, images: Any) -> None:
     """Refuse arguments in another order, or of another kind."""
     each = stacks if isinstance(stacks, list | tuple) else (None,)
-    if not all(isinstance(one, MapStack) for one in each) or not isinstance(
+    if not all(isinstance(one, MapStack | MapChunks) for one in each) or not isinstance(
         annotations, AnnotationSet
     ):
         given = each[0] if len(each) == 1 and each[0] is not None else stacks

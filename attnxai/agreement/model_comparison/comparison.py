@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceImage
+    from attnxai.explanations.files.map_chunks import MapChunks
     from attnxai.explanations.stack import MapStack
 
 
@@ -66,7 +67,7 @@ class Comparison:
 
 
 def compare_models(
-    stacks: Sequence[MapStack],
+    stacks: Sequence[MapStack | MapChunks],
     annotations: AnnotationSet,
     images: Sequence[SourceImage],
     *,
@@ -82,7 +83,7 @@ def compare_models(
 
     Parameters
     ----------
-    stacks : sequence of MapStack
+    stacks : sequence of MapStack or MapChunks
         The maps of each model, under names of their own.
     annotations, images, fwhm_arcsec, use_source_weights, settings
         As in :func:`attnxai.compare`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
-from attnxai.errors import AlignmentError, MapFileError, OptionError
+from attnxai.errors import AlignmentError, LeftOutWarning, MapFileError, OptionError
 from attnxai.explanations.files import fits, npz, zarr_folder
 from attnxai.explanations.files.loose import LooseMaps
+from attnxai.explanations.files.map_chunks import MapChunks
 from attnxai.explanations.files.placing import stack_of_loose
 from attnxai.explanations.from_arrays import checked_splits
 from attnxai.explanations.stack import MapStack, Split
@@ -34,13 +36,13 @@ class MapFormat:
     """A format of files of maps.
 
     ``recognises`` takes the path of a file, or of a folder where the format ``is_folder``. ``read`` gives the stack
-    that ``write`` has written, or the maps of another program.
+    that ``write`` has written, whose maps may be read later, or the maps of another program.
     """
 
     name: str
     extensions: tuple[str, ...]
     recognises: Callable[[Path], bool]
-    read: Callable[[Path], MapStack | LooseMaps]
+    read: Callable[[Path], MapStack | MapChunks | LooseMaps]
     write: Callable[[Path, MapStack, Sequence[SourceImage] | None], None]
     is_folder: bool = False
 
@@ -89,13 +91,13 @@ class MapFile:
         The file or folder.
     sha256 : str
         Hash of its bytes; of a folder, of names and bytes of all files.
-    content : MapStack or LooseMaps
-        What it holds.
+    content : MapStack, MapChunks or LooseMaps
+        What it holds; maps in a store are read when they are asked for.
     """
 
     path: Path
     sha256: str
-    content: MapStack | LooseMaps
+    content: MapStack | MapChunks | LooseMaps
 
     __repr__ = short_repr
 
@@ -107,7 +109,7 @@ class MapFile:
     @property
     def states_splits(self) -> bool:
         """Whether it says itself how its network used the sources, as files of attnxai do."""
-        return isinstance(self.content, MapStack)
+        return isinstance(self.content, MapStack | MapChunks)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -123,17 +125,31 @@ class MapFile:
         model_name: str | None = None,
     ) -> MapStack:
         """The stack of its maps, of the sources of some images; see :func:`read_maps`."""
+        found = self.maps(images, preprocessing=preprocessing, splits=splits, model_name=model_name)
+        return found.read(0, len(found)) if isinstance(found, MapChunks) else found
+
+    def maps(
+        self,
+        images: Sequence[SourceImage] | None = None,
+        *,
+        preprocessing: Preprocessing | None = None,
+        splits: str | Sequence[str] | Mapping[str, str] = Split.UNKNOWN,
+        model_name: str | None = None,
+    ) -> MapStack | MapChunks:
+        """:meth:`stack`, of which maps in a store are read when they are asked for."""
         chosen = self._chosen(images)
-        if isinstance(self.content, MapStack):
+        if isinstance(self.content, MapStack | MapChunks):
             if preprocessing is not None or splits != Split.UNKNOWN:
                 raise OptionError(
                     f"{self.path} states itself what its network saw of the images and how it used the sources; leave "
                     "preprocessing and splits out"
                 )
             found = self.content
-            if chosen is not None:
-                found = found.select(image.source for image in chosen)
-            return dataclasses.replace(found, model_name=model_name or found.model_name)
+            sources = found.sources if chosen is None else [image.source for image in chosen]
+            name = model_name or found.model_name
+            if isinstance(found, MapChunks):
+                return found.restricted_to(sources, model_name=name)
+            return dataclasses.replace(found.select(sources), model_name=name)
         if chosen is None:
             raise OptionError(
                 f"{self.path} was not written by attnxai and does not say what its maps are of; give their images"
@@ -172,22 +188,33 @@ def open_maps(path: str | Path) -> MapFile:
         If it is missing, damaged, or holds no maps.
     """
     path = Path(path)
+    with _told_of(path):
+        return MapFile(content=_content(path), path=path, sha256=_sha256(path))
+
+
+def _content(path: Path) -> MapStack | MapChunks | LooseMaps:
     where = f"file of maps {path}"
     if not path.exists():
         raise MapFileError(f"{where} does not exist")
     is_folder = path.is_dir()
     if not is_folder:
         check_regular(path, where, MapFileError)
+    found = next((f for f in FORMATS if f.is_folder == is_folder and f.recognises(path)), None)
+    if found is None:
+        with open(path, "rb") as file:
+            kind = describe_content(file.read(_HEAD_BYTES))
+        raise MapFileError(
+            f"{where} is {kind}, which is not read; maps are NPZ, FITS or Zarr files, or a folder of FITS files"
+        )
+    return found.read(path)
+
+
+@contextlib.contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Name the file where it cannot be read."""
+    where = f"file of maps {path}"
     try:
-        found = next((f for f in FORMATS if f.is_folder == is_folder and f.recognises(path)), None)
-        if found is None:
-            with open(path, "rb") as file:
-                kind = describe_content(file.read(_HEAD_BYTES))
-            raise MapFileError(
-                f"{where} is {kind}, which is not read; maps are NPZ, FITS or Zarr files, or a folder of FITS files"
-            )
-        content = found.read(path)
-        return MapFile(path=path, sha256=_sha256(path), content=content)
+        yield
     except MemoryError as error:
         raise MapFileError(f"{where} holds more than fits into memory") from error
     except OSError as error:
@@ -264,6 +291,49 @@ def read_maps(
     return open_maps(path).stack(
         images, preprocessing=preprocessing, splits=splits, model_name=model_name
     )
+
+
+def read_map_chunks(path: str | Path) -> MapChunks:
+    """Open maps that attnxai has written, to be read a chunk at a time.
+
+    Maps in Zarr are read from the disk when they are asked for. Those in other formats, and in Zarr groups of earlier
+    versions, are read at once.
+
+    Parameters
+    ----------
+    path : path
+        Zarr, NPZ, FITS, or a folder of FITS files.
+
+    Returns
+    -------
+    MapChunks
+
+    Raises
+    ------
+    MapFileError
+        If it is missing, damaged, or holds no maps; also later, by a chunk that is damaged.
+    OptionError
+        If another program has written it, so that it does not say what its maps are of.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = attnxai.read_images(list(attnxai.read_annotations("expert.csv").image_files().values())[:1])
+    >>> attnxai.attention_maps(attnxai.load_model("c1.pt"), images).write(getfixture("tmp_path") / "maps.zarr")
+    >>> read_map_chunks(getfixture("tmp_path") / "maps.zarr").sources == images.sources
+    True
+    """
+    path = Path(path)
+    with _told_of(path), warnings.catch_warnings():
+        # of images without maps, which the chunks list
+        warnings.simplefilter("ignore", LeftOutWarning)
+        content = _content(path)
+    if isinstance(content, LooseMaps):
+        raise OptionError(
+            f"{path} was not written by attnxai and does not say what its maps are of; read it with read_maps and "
+            "the images"
+        )
+    return content if isinstance(content, MapChunks) else MapChunks.of(content)
 
 
 @contextlib.contextmanager

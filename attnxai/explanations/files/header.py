@@ -216,10 +216,9 @@ def stack_of(header: Header, array: Callable[[str], NDArray[Any]], where: str) -
     MapFileError
         If they do not fit together.
     """
+    splits, field = splits_of(header.splits, where), grids_of(header.field, where)
     try:
-        splits = tuple(Split(split) for split in header.splits)
         geometry = {name: _grid(place) for name, place in header.geometry.items()}
-        field = tuple(_grid(place) for place in header.field)
         scores = None if header.scores is None else np.asarray(header.scores, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise MapFileError(f"{where} is damaged: its header states {error}") from error
@@ -243,6 +242,22 @@ def stack_of(header: Header, array: Callable[[str], NDArray[Any]], where: str) -
         )
     except AlignmentError as error:
         raise MapFileError(f"{where} is damaged: {error}") from error
+
+
+def splits_of(values: Iterable[str], where: str) -> tuple[Split, ...]:
+    """How a network used sources, from a file that is not trusted; a MapFileError begins with ``where``."""
+    try:
+        return tuple(Split(split) for split in values)
+    except ValueError as error:
+        raise MapFileError(f"{where} is damaged: its header states {error}") from error
+
+
+def grids_of(places: Iterable[Any], where: str) -> tuple[GridTransform, ...]:
+    """Grids from step and origins (x, y) in a file that is not trusted; a MapFileError begins with ``where``."""
+    try:
+        return tuple(map(_grid, places))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MapFileError(f"{where} is damaged: its header states {error}") from error
 
 
 def _grid(place: Any) -> GridTransform:

@@ -315,6 +315,11 @@ class MapStore:
         }
 
     @property
+    def field_shape(self) -> tuple[int, int]:
+        """Rows and columns of the field."""
+        return self._arrays[VALID].shape[1:]
+
+    @property
     def usable(self) -> NDArray[np.intp]:
         """Rows of the images that have maps."""
         return np.flatnonzero([not reason for reason in self.tables.reasons])

@@ -146,13 +146,10 @@ class ArrayOfChunks:
         if not (self._folder / METADATA).is_file():
             raise MapFileError(f"{where} is damaged: it lacks the array {shown_name(name)}")
         found = metadata_of(self._folder, self._place)
-        self._shape, chunk, n_bytes = _layout(found, self._place)
-        if (
-            len(self._shape) != _MOST_AXES
-            or self._shape[0] != n
-            or chunk != (n_chunk, *self._shape[1:])
-        ):
+        shape, chunk, n_bytes = _layout(found, self._place)
+        if len(shape) != _MOST_AXES or shape[0] != n or chunk != (n_chunk, *shape[1:]):
             raise MapFileError(f"{self._place} is damaged: it has another shape, or other chunks")
+        self.shape = shape[0], shape[1], shape[2]
         self._chunk_bytes = n_bytes * math.prod(chunk)
         self._codecs = _codec_names(found, self._place)
 
@@ -164,7 +161,7 @@ class ArrayOfChunks:
             parts.append(self._chunk(int(index))[rows[places[-1]] % self._n_chunk])
         if len(parts) == 1:
             return np.asarray(parts[0])
-        values = np.empty((len(rows), *self._shape[1:]), parts[0].dtype)
+        values = np.empty((len(rows), *self.shape[1:]), parts[0].dtype)
         for place, part in zip(places, parts, strict=True):
             values[place] = part
         return values

@@ -11,6 +11,7 @@ from attnxai.data.wording import counted, first_of
 from attnxai.errors import LeftOutWarning, MapFileError
 from attnxai.explanations.files.header import LAYERS, checked_header, stack_of
 from attnxai.explanations.files.loose import LooseMaps
+from attnxai.explanations.files.map_chunks import MapChunks
 from attnxai.explanations.files.map_store import (
     ATTRIBUTE,
     FORMAT_VERSION,
@@ -59,14 +60,14 @@ def open_store(path: Path) -> MapStore | None:
     return MapStore(path, header, where)
 
 
-def read(path: Path) -> MapStack | LooseMaps:
-    """Read a group that :func:`write` or another program has written."""
+def read(path: Path) -> MapStack | MapChunks | LooseMaps:
+    """Read a group that :func:`write` or another program has written; of a store the maps are read later."""
     where = f"Zarr group of maps {path}"
     if not (path / METADATA).is_file():
         raise MapFileError(f"{where} is of version 2; write it in version 3")
     store = open_store(path)
     if store is not None:
-        return store.stack(_noted(store).usable)
+        return MapChunks.of_store(_noted(store))
     attributes = _attributes(path, where)
     allowance = Allowance(path)
     if ATTRIBUTE in attributes:  # one chunk a source, and all the rest in the header

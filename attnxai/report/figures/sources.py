@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceSet
+    from attnxai.explanations.files.map_chunks import MapChunks
     from attnxai.explanations.stack import MapStack
 
 
 def draw_sources(
     result: AgreementResult,
     pairs: AlignedPairs,
-    maps: MapStack,
+    maps: MapStack | MapChunks,
     annotations: AnnotationSet,
     images: SourceSet,
     folder: Path,

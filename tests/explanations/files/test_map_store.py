@@ -13,9 +13,9 @@ import zarr
 from attnxai.data.grid import GridTransform
 from attnxai.errors import AlignmentError, LeftOutWarning, MapFileError, OptionError
 from attnxai.explanations.files import map_store
-from attnxai.explanations.files.formats import read_maps
+from attnxai.explanations.files.formats import read_map_chunks, read_maps
 from attnxai.explanations.files.header import arrays_of, header_of
-from attnxai.explanations.files.map_chunks import MapChunks, read_map_chunks
+from attnxai.explanations.files.map_chunks import MapChunks
 from attnxai.explanations.stack import MapStack, Split
 from tests.explanations.files.skies import stack
 from tests.explanations.files.test_formats import check_same
