@@ -58,9 +58,9 @@ from .alignment.pairs import align as align
 from .annotations.annotation_set import AnnotationSet as AnnotationSet
 from .annotations.readers import read_annotations as read_annotations
 from .data.grid import GridTransform as GridTransform
+from .data.image_files import read_images as read_images
 from .data.images import SourceImage as SourceImage
 from .data.images import SourceSet as SourceSet
-from .data.images import read_images as read_images
 from .data.mirabest import read_mirabest as read_mirabest
 from .errors import AttnxaiError as AttnxaiError
 from .explanations.explaining import explain as explain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import glob
 import os
 import warnings
 from collections.abc import Collection, Mapping, Sequence
@@ -16,16 +17,13 @@ from attnxai.annotations.readers.registry import open_annotations, read_opened
 from attnxai.annotations.shapes import Label
 from attnxai.data import frdeep, mirabest
 from attnxai.data.archives import ARCHIVE_EXTENSIONS
-from attnxai.data.image_list import ImageList, list_images
-from attnxai.data.image_notes import collect_images, grouped_notes, noted_beam
+from attnxai.data.image_arrays import images_in
+from attnxai.data.image_files import image_files, read_image, read_images
+from attnxai.data.image_list import LISTS, ImageList, list_images
+from attnxai.data.image_notes import grouped_notes, noted_beam
 from attnxai.data.image_options import ImageKeywords, ImageOptions
-from attnxai.data.images import (
-    SourceSet,
-    image_files,
-    read_image,
-    read_images,
-    source_id,
-)
+from attnxai.data.images import SourceSet, source_id
+from attnxai.data.images_on_demand import read_set
 from attnxai.data.label_table import labels_within, with_classes
 from attnxai.data.labelled import MIRABEST, check_unused, recognised_batches
 from attnxai.data.short_repr import short_repr
@@ -191,8 +189,8 @@ def _images_of_table(marked: AnnotationSet, reading: ImageKeywords) -> SourceSet
             "column, whose paths are relative to the folder of the table, or name the folder of the "
             "images"
         )
-    return SourceSet(
-        collect_images(
+    return read_set(
+        (
             functools.partial(read_image, files[source], source=source, **reading)
             for source in marked.sources
         ),
@@ -214,6 +212,12 @@ def _read_available(
             mirabest.read_mirabest(data_dir, hybrids=True), reading
         ), mirabest.CITATION
     root = Path(images)
+    many = _listed(str(images), reading)
+    if many is not None:
+        _check_any_overlap(marked, many.sources, str(images))
+        wanted = set(many.sources if marked is None else marked.sources)
+        found = many.read([source for source in many.sources if source in wanted])
+        return with_classes(found, class_table), str(images)
     if not root.exists():
         where = "" if root.is_absolute() else f" in {Path.cwd()}"
         raise ImageError(
@@ -233,14 +237,24 @@ def _read_available(
     if marked is None or not root.is_dir():
         return read_images(root, labels=class_table, **reading), name
     # of a folder only what is annotated: a survey's folder may hold a million others
-    found = image_files(root)
-    if not found:
+    within = image_files(root)
+    if not within:
         return read_images(root), name  # which says that the folder holds none
-    _check_any_overlap(marked, [source_id(file) for file in found], str(root))
+    _check_any_overlap(marked, [source_id(file) for file in within], str(root))
     wanted = set(marked.sources)
-    files = [file for file in found if source_id(file) in wanted]
+    files = [file for file in within if source_id(file) in wanted]
     read = SourceSet(read_images(files, **reading), origin=str(root))
     return with_classes(read, class_table, labels_within(root)), name
+
+
+def _listed(images: str, reading: ImageKeywords) -> ImageList | None:
+    """Images of a pattern, a list, or an array of a file, as maps are made of; None of anything else."""
+    path = Path(images)
+    is_list = path.is_file() and path.suffix.lower() in (*LISTS, ".csv")
+    is_pattern = glob.has_magic(images) and not path.exists()
+    if is_list or is_pattern or images_in(images, ImageOptions(**reading)) is not None:
+        return list_images(images, **reading)
+    return None
 
 
 def _of_files(reading: ImageKeywords) -> dict[str, object]:
@@ -257,14 +271,14 @@ def _seen_as_asked(found: SourceSet, reading: ImageKeywords) -> SourceSet:
     pad, match_beam = reading.get("pad", False), reading.get("match_beam", False)
     if not (pad or match_beam):
         return found
-    images = (dataclasses.replace(image, pad=pad, match_beam=match_beam) for image in found)
+    images = (image.with_facts(pad=pad, match_beam=match_beam) for image in found)
     with grouped_notes():
         return SourceSet(map(noted_beam, images), origin=found.origin)
 
 
-def _check_any_overlap(marked: AnnotationSet, available: Sequence[str], where: str) -> None:
+def _check_any_overlap(marked: AnnotationSet | None, available: Sequence[str], where: str) -> None:
     """Refuse annotations and images that have no source in common."""
-    if set(marked.sources).isdisjoint(available):
+    if marked is not None and set(marked.sources).isdisjoint(available):
         raise AnnotationError(
             f"none of the {len(marked.sources)} sources in {marked.path} (such as "
             f"{marked.sources[0]!r}) is among the {len(available)} images of {where} (such as "

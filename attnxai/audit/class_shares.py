@@ -141,7 +141,7 @@ def group_auc(
     return auc_interval(binary_auc(values[used], belongs), counts[:, used], belongs)
 
 
-def binary_auc(values: NDArray[np.float64], belongs: NDArray[np.int64]) -> Statistic:
+def binary_auc(values: NDArray[np.float64], belongs: NDArray[np.int64]) -> RocAuc:
     """AUC of a value in every resample."""
     return RocAuc(np.stack([np.zeros(len(values)), values], axis=1), belongs)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +13,9 @@ from attnxai.agreement.comparison.comparing import group_of_verdict
 from attnxai.annotations.inputs import Inputs
 from attnxai.data.batches import find_batches
 from attnxai.data.grid import PixelGrid
+from attnxai.data.image_files import read_images
 from attnxai.data.image_options import ImageKeywords
-from attnxai.data.images import SourceImage, SourceSet, read_images
+from attnxai.data.images import SourceImage, SourceSet
 from attnxai.data.independence import find_copies
 from attnxai.data.label_table import LABELS_NAME
 from attnxai.data.labelled import MIRABEST, read_training_images
@@ -94,9 +94,7 @@ def with_stated_classes(inputs: Inputs) -> SourceSet:
     stated = inputs.annotations.classes
     return SourceSet(
         (
-            image
-            if image.class_name
-            else dataclasses.replace(image, class_name=stated.get(image.source))
+            image if image.class_name else image.with_facts(class_name=stated.get(image.source))
             for image in inputs.images
         ),
         origin=inputs.data_name,

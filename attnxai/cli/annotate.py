@@ -73,7 +73,7 @@ def annotate(
     with stage("Starting"):
         from attnxai.annotations.inputs import read_all_images
         from attnxai.annotations.page.document import CLASSES, write_annotation_page
-        from attnxai.data.images import read_images
+        from attnxai.data.image_files import read_images
         from attnxai.data.wording import counted
         from attnxai.jobs.files import output_file
 

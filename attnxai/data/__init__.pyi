@@ -4,13 +4,13 @@ from .grid import FilePixels as FilePixels
 from .grid import GridTransform as GridTransform
 from .grid import PixelGrid as PixelGrid
 from .grid import RowZero as RowZero
+from .image_files import read_image as read_image
+from .image_files import read_images as read_images
 from .image_list import ImageList as ImageList
 from .image_list import list_images as list_images
 from .images import SourceImage as SourceImage
 from .images import SourceSet as SourceSet
 from .images import from_array as from_array
-from .images import read_image as read_image
-from .images import read_images as read_images
 from .labelled import LabelledData as LabelledData
 from .labelled import read_labelled_folder as read_labelled_folder
 from .labelled import read_training_images as read_training_images

@@ -13,17 +13,11 @@ from typing import Any, Unpack
 
 from attnxai.data.csv_table import parse_csv, read_csv
 from attnxai.data.image_arrays import ImagesInFile, contents, images_in
+from attnxai.data.image_files import image_files, image_of, read_image
 from attnxai.data.image_notes import collect_images
 from attnxai.data.image_options import ImageKeywords, ImageOptions
-from attnxai.data.images import (
-    SourceImage,
-    SourceSet,
-    assume,
-    image_files,
-    image_of,
-    read_image,
-    source_id,
-)
+from attnxai.data.images import SourceImage, SourceSet, assume, source_id
+from attnxai.data.images_on_demand import Holding
 from attnxai.data.readers.registry import known_endings
 from attnxai.data.wording import counted
 from attnxai.errors import ImageError
@@ -108,6 +102,13 @@ def _file_of(image: ImageReference | SourceImage) -> tuple[str, str | None]:
     return image.path, image.array
 
 
+def _read_one(image: ImageReference, reading: ImageOptions) -> SourceImage:
+    (found,) = ImageBatch(images=(image,), reading=reading).read()
+    if isinstance(found, ImageError):
+        raise found
+    return found
+
+
 class ImageList:
     """Images of several sources in a fixed order, of which none has been read.
 
@@ -173,24 +174,29 @@ class ImageList:
         return ImageBatch(images=self._images[start:stop], reading=self._reading)
 
     def read(self, sources: Iterable[str] | None = None) -> SourceSet:
-        """All images, or those of some sources, in memory.
+        """All images, or those of some sources; as by :func:`attnxai.read_images`, pixels of very many are read again.
 
         Raises
         ------
         ImageError
             Naming every image that cannot be used.
         """
-
-        def given(found: SourceImage | ImageError) -> SourceImage:
-            if isinstance(found, ImageError):
-                raise found
-            return found
-
         chosen = self._images
         if sources is not None:
             chosen = tuple(self._images[self._position[source]] for source in sources)
+        holding = Holding()
+
+        def held(
+            found: SourceImage | ImageError, image: ImageReference | SourceImage
+        ) -> SourceImage:
+            if isinstance(found, ImageError):
+                raise found
+            if isinstance(image, SourceImage):
+                return image
+            return holding.hold(found, functools.partial(_read_one, image, self._reading))
+
         batch = ImageBatch(images=chosen, reading=self._reading)
-        readers = (functools.partial(given, one) for one in batch.read())
+        readers = map(functools.partial, itertools.repeat(held), batch.read(), chosen)
         return SourceSet(collect_images(readers), origin=self.origin)
 
     def sha256(self) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.data.images import key_of_pixels
 from attnxai.data.positions import centres_of, chord, radii_of, unit_vectors
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
@@ -81,9 +82,12 @@ def find_copies(images: Sequence[SourceImage], seen: Iterable[NDArray[np.float32
     {'a': ('b',)}
     """
     n = len(images)
-    edges = _equal([image.pixels for image in images])
+    edges = _equal([image.pixel_key() for image in images], lambda i: images[i].pixels)
     for brightness in seen:
-        edges += _equal([np.rint(view * 255.0).astype(np.float32) for view in brightness])
+        edges += _equal(
+            [key_of_pixels(_in_steps(view)) for view in brightness],
+            lambda i, seen=brightness: _in_steps(seen[i]),  # type: ignore[misc]
+        )
     by_pixels = _labels(n, edges)
     near, placeholders = _near_pairs(images, by_pixels)
     labels = _labels(n, [*edges, *near])
@@ -136,28 +140,30 @@ def _labels(n: int, edges: Sequence[tuple[int, int]]) -> NDArray[np.intp]:
     return np.asarray(connected_components(graph, directed=False)[1])
 
 
-def _equal(pictures: Sequence[NDArray[np.float32]]) -> list[tuple[int, int]]:
-    """Pairs of equal pictures, as they are or turned or mirrored: each with the first that it equals."""
+def _in_steps(view: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.rint(view * 255.0), np.float32)
+
+
+def _equal(
+    keys: Sequence[object], picture: Callable[[int], NDArray[np.float32]]
+) -> list[tuple[int, int]]:
+    """Pairs of equal pictures, as they are or turned or mirrored: each with the first that it equals.
+
+    Those with different keys are not looked at.
+    """
     alike: dict[object, list[int]] = defaultdict(list)
-    for i, picture in enumerate(pictures):
-        alike[_whatever_way_up(picture)].append(i)
+    for i, key in enumerate(keys):
+        alike[key].append(i)
     edges = []
     for members in alike.values():
         if len(members) == 1:
             continue
         firsts: dict[bytes, int] = {}
         for i in members:
-            first = firsts.setdefault(_upright(pictures[i]), i)
+            first = firsts.setdefault(_upright(picture(i)), i)
             if first != i:
                 edges.append((first, i))
     return edges
-
-
-def _whatever_way_up(picture: NDArray[np.float32]) -> tuple[object, ...]:
-    """What is the same for a picture in any order of its pixels, and quick to compute."""
-    bits = (np.asarray(picture, dtype="<f4") + np.float32(0)).view("<u4")
-    total, parity = bits.sum(dtype=np.uint64), np.bitwise_xor.reduce(bits, axis=None)
-    return tuple(sorted(picture.shape)), int(total), int(parity)
 
 
 def _upright(picture: NDArray[np.float32]) -> bytes:

@@ -193,7 +193,7 @@ def with_classes(
         return images
     return SourceSet(
         (
-            dataclasses.replace(image, class_name=rows[image.source].class_name)
+            image.with_facts(class_name=rows[image.source].class_name)
             if image.source in rows
             else image
             for image in images

@@ -11,15 +11,10 @@ from typing import Unpack
 from attnxai.data import frdeep, mirabest
 from attnxai.data.batches import BatchFiles, find_batches, is_batch
 from attnxai.data.classes import Confidence, ordered_classes
+from attnxai.data.image_files import image_files, read_image, read_images
 from attnxai.data.image_notes import collect_images
 from attnxai.data.image_options import ImageKeywords, ImageOptions
-from attnxai.data.images import (
-    SourceSet,
-    image_files,
-    read_image,
-    read_images,
-    source_id,
-)
+from attnxai.data.images import SourceSet, source_id
 from attnxai.data.label_table import LABELS_NAME, check_classes, read_label_table
 from attnxai.data.mirabest import read_mirabest
 from attnxai.data.short_repr import short_repr

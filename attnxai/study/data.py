@@ -11,8 +11,9 @@ from typing import Any
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.readers import read_annotations
 from attnxai.data.classes import Confidence
+from attnxai.data.image_files import read_image
 from attnxai.data.image_notes import collect_images
-from attnxai.data.images import SourceImage, SourceSet, read_image
+from attnxai.data.images import SourceImage, SourceSet
 from attnxai.data.labelled import LabelledData, read_training_images
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AnnotationError, OptionError

@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 from attnxai.alignment.pairs import align
 from attnxai.alignment.placement import check_placement
 from attnxai.data.grid import GridTransform, PixelGrid
-from attnxai.data.images import SourceImage, read_images
+from attnxai.data.image_files import read_images
+from attnxai.data.images import SourceImage
 from attnxai.data.simulation import simulate_source
 from attnxai.errors import AlignmentError
 from attnxai.explanations.stack import MapStack, Split

@@ -59,7 +59,7 @@ def test_a_folder_of_images_of_other_kinds(sample, without_figures):
     """PNG and NPY images, 8-bit as networks are trained on, beside FITS; ids come from file names."""
     from PIL import Image
 
-    from attnxai.data.images import read_image
+    from attnxai.data.image_files import read_image
     from attnxai.models.preprocessing import Preprocessing
 
     mixed = sample / "mixed"
@@ -95,7 +95,7 @@ def test_a_folder_of_images_of_other_kinds(sample, without_figures):
 @pytest.mark.parametrize("archived", [False, True])
 def test_batches_like_those_of_frdeep(sample, archived, without_figures):
     """The ten sources as 8-bit batches, recognised as in training, with classes and split."""
-    from attnxai.data.images import read_image
+    from attnxai.data.image_files import read_image
     from attnxai.models.preprocessing import Preprocessing
     from tests.data.frdeep_files import write_archive, write_batch
 

@@ -9,7 +9,7 @@ import torch
 
 from attnxai.audit.equivariance import symmetry_errors
 from attnxai.audit.readout import field_brightness
-from attnxai.data.images import read_images
+from attnxai.data.image_files import read_images
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.elements import elements_outside, group_elements
 from attnxai.models.lenet import LeNet, LeNetSpec

@@ -12,7 +12,7 @@ import pytest
 from astropy.io import fits
 
 from attnxai.data.blanks import blank_values
-from attnxai.data.images import read_image
+from attnxai.data.image_files import read_image
 from attnxai.errors import AssumptionWarning, ImageError
 from attnxai.models.preprocessing import Preprocessing
 from tests.data.fits_files import SHAPE, write_fits

@@ -14,14 +14,9 @@ from astropy.io import fits
 from PIL import Image
 
 from attnxai.data.grid import RowZero
+from attnxai.data.image_files import read_image, read_images
 from attnxai.data.image_notes import collect_images
-from attnxai.data.images import (
-    SourceImage,
-    assume,
-    read_image,
-    read_images,
-    source_id,
-)
+from attnxai.data.images import SourceImage, assume, source_id
 from attnxai.data.sky import sky_to_pixel
 from attnxai.errors import AssumptionWarning, ImageError
 from tests.data.fits_files import SHAPE, write_fits

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from attnxai.data.classes import Confidence
-from attnxai.data.images import SourceSet, read_image
+from attnxai.data.image_files import read_image
+from attnxai.data.images import SourceSet
 from attnxai.data.mirabest import DATA_DIR_VARIABLE, read_mirabest
 from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from attnxai.models.preprocessing import Preprocessing

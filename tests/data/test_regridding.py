@@ -12,7 +12,7 @@ from attnxai.alignment.rasterise import rasterise_annotations
 from attnxai.annotations import Annotation
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
 from attnxai.data.grid import FilePixels, GridTransform, PixelGrid
-from attnxai.data.images import read_image
+from attnxai.data.image_files import read_image
 from attnxai.data.regridding import square_pixels
 from attnxai.data.sky import pixel_matrix, pixel_to_sky, sky_to_pixel, wcs_of_grid
 from attnxai.errors import AssumptionWarning, ImageError, OptionError

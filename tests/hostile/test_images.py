@@ -17,7 +17,7 @@ from astropy.io import fits
 from hypothesis import strategies as st
 from PIL import Image
 
-from attnxai.data.images import read_image
+from attnxai.data.image_files import read_image
 from attnxai.data.readers import READERS
 from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from tests.data.readers.test_fits import sky_header

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from attnxai.errors import MapFileError
 from attnxai.explanations.files.formats import open_maps
-from attnxai.explanations.stack import MapStack
 from tests.explanations.files.skies import images, stack
 from tests.hostile.harness import EFFORTS, check_reader, fuzz
 from tests.hostile.mutations import damaged
@@ -35,7 +34,7 @@ def read(path: Path) -> Any:
     """Read maps and place them on images, as a comparison does."""
     found = open_maps(path)
     known = [image for image in IMAGES if image.source in found.sources]
-    return found.stack(known or None if isinstance(found.content, MapStack) else IMAGES)
+    return found.stack(known or None if found.states_splits else IMAGES)
 
 
 def written(name: str) -> Path:

@@ -12,7 +12,8 @@ import pytest
 from astropy.stats import sigma_clipped_stats
 
 from attnxai.data.grid import PixelGrid
-from attnxai.data.images import SourceImage, from_array, read_image
+from attnxai.data.image_files import read_image
+from attnxai.data.images import SourceImage, from_array
 from attnxai.errors import ImageError, SpecificationError
 from attnxai.models.preprocessing import FIRST_PREPROCESSING, SYMMETRIC_RANGE, Preprocessing
 

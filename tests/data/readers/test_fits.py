@@ -14,7 +14,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from attnxai.data.images import read_image
+from attnxai.data.image_files import read_image
 from attnxai.data.readers.fits_tiles import _holds_rice
 from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from attnxai.errors import ImageError

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from attnxai.data.image_files import read_image, read_images
 from attnxai.data.image_options import ImageOptions
-from attnxai.data.images import read_image, read_images
 from attnxai.data.sky import pixel_to_sky
 from attnxai.errors import AssumptionWarning, ImageError, OptionError
 from tests.data.readers.test_fits import PIXELS, SHAPE, sky_header, written

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attnxai.data.images import read_image
+from attnxai.data.image_files import read_image
 from attnxai.data.sky import pixel_to_sky
 from attnxai.errors import AssumptionWarning, ImageError
 from tests.data.readers.test_fits import sky_header, written

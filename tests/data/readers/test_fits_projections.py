@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from attnxai.data.images import read_image
+from attnxai.data.image_files import read_image
 from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from attnxai.errors import AssumptionWarning, ImageError
 

@@ -17,7 +17,8 @@ import attnxai
 import attnxai.data
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.grid import RowZero
-from attnxai.data.images import read_image, read_images, source_id
+from attnxai.data.image_files import read_image, read_images
+from attnxai.data.images import source_id
 from attnxai.errors import ImageError, OptionError
 
 PIXELS = np.arange(12.0).reshape(3, 4)
