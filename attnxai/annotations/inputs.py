@@ -26,6 +26,7 @@ from attnxai.data.images import SourceSet, source_id
 from attnxai.data.images_on_demand import read_set
 from attnxai.data.label_table import labels_within, with_classes
 from attnxai.data.labelled import MIRABEST, check_unused, recognised_batches
+from attnxai.data.readers.registry import is_image_name
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import AnnotationError, ImageError, LeftOutWarning
@@ -212,10 +213,9 @@ def _read_available(
             mirabest.read_mirabest(data_dir, hybrids=True), reading
         ), mirabest.CITATION
     root = Path(images)
-    many = _listed(str(images), reading)
-    if many is not None:
+    if marked is not None and (many := _listed(str(images), reading, marked)) is not None:
         _check_any_overlap(marked, many.sources, str(images))
-        wanted = set(many.sources if marked is None else marked.sources)
+        wanted = set(marked.sources)
         found = many.read([source for source in many.sources if source in wanted])
         return with_classes(found, class_table), str(images)
     if not root.exists():
@@ -247,14 +247,21 @@ def _read_available(
     return with_classes(read, class_table, labels_within(root)), name
 
 
-def _listed(images: str, reading: ImageKeywords) -> ImageList | None:
-    """Images of a pattern, a list, or an array of a file, as maps are made of; None of anything else."""
+def _listed(images: str, reading: ImageKeywords, marked: AnnotationSet) -> ImageList | None:
+    """Images of a pattern, a list, or an array of a file, as maps are made of; None of anything else.
+
+    A cube is one of sources where annotations name some of its planes.
+    """
     path = Path(images)
     is_list = path.is_file() and path.suffix.lower() in (*LISTS, ".csv")
     is_pattern = glob.has_magic(images) and not path.exists()
-    if is_list or is_pattern or images_in(images, ImageOptions(**reading)) is not None:
-        return list_images(images, **reading)
-    return None
+    if not is_list and not is_pattern:
+        inside = images_in(images, ImageOptions(**reading))
+        if inside is None:
+            return None
+        if is_image_name(path.name) and set(inside.sources).isdisjoint(marked.sources):
+            return None
+    return list_images(images, **reading)
 
 
 def _of_files(reading: ImageKeywords) -> dict[str, object]:
@@ -276,9 +283,9 @@ def _seen_as_asked(found: SourceSet, reading: ImageKeywords) -> SourceSet:
         return SourceSet(map(noted_beam, images), origin=found.origin)
 
 
-def _check_any_overlap(marked: AnnotationSet | None, available: Sequence[str], where: str) -> None:
+def _check_any_overlap(marked: AnnotationSet, available: Sequence[str], where: str) -> None:
     """Refuse annotations and images that have no source in common."""
-    if marked is not None and set(marked.sources).isdisjoint(available):
+    if set(marked.sources).isdisjoint(available):
         raise AnnotationError(
             f"none of the {len(marked.sources)} sources in {marked.path} (such as "
             f"{marked.sources[0]!r}) is among the {len(available)} images of {where} (such as "
