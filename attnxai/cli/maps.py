@@ -73,6 +73,7 @@ def maps(
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
     workers: options.WorkersOption = 1,
+    scheduler: options.SchedulerOption = None,
     **given: Any,
 ) -> None:
     """``attnxai maps``."""
@@ -97,11 +98,17 @@ def maps(
         seed=seed,
         device=device,
         workers=workers,
+        scheduler=scheduler,
         overwrite=overwrite,
     )
     into_store = output.suffix.lower() == ".zarr"
-    if workers > 1 and not into_store:
-        raise OptionError("--workers is for maps in Zarr; name an --output that ends in .zarr")
+    if workers > 1 and scheduler:
+        raise OptionError(
+            "--workers is for processes of this machine, and --scheduler for those of a cluster; give one of them"
+        )
+    if (workers > 1 or scheduler) and not into_store:
+        name = "--scheduler" if scheduler else "--workers"
+        raise OptionError(f"{name} is for maps in Zarr; name an --output that ends in .zarr")
     beside = output.with_name(f"{output.stem}-regions")
     empty: list[str] = []
     with contextlib.ExitStack() as claimed:
@@ -146,6 +153,7 @@ class _Request:
     seed: int
     device: str
     workers: int
+    scheduler: str | None
     overwrite: bool
 
     @contextlib.contextmanager
@@ -193,6 +201,7 @@ class _Request:
                 seed=self.seed,
                 device=self.device,
                 n_workers=self.workers,
+                scheduler=self.scheduler,
                 overwrite=self.overwrite,
                 option="--output",
                 on_progress=functools.partial(board.show, begin.bar),

@@ -87,6 +87,7 @@ LINKS: Mapping[str, tuple[Link, ...]] = {
     "--pilot": (("pilot", "../../how_to/planning.md#from-a-pilot-study"),),
     "--agreement": (("simulate", "../../how_to/planning.md#from-simulated-galaxies"),),
     "validate --null": (("Null", "../../explanation/nulls.md"),),
+    "--scheduler": (("Dask scheduler", "../../how_to/many_machines.md"),),
 }  # fmt: skip
 """Words of the help that are links, with the pages that they lead to."""
 
@@ -127,6 +128,7 @@ REFUSED: Mapping[str, str] = {
     "--size": "less than 8 times the binning, or more than the images have (give larger cutouts)",
     "models symmetry --size": "more than the images have",
     "--patience": "above 0 with `--random-labels`",
+    "--scheduler": "with `--workers`; maps in other files than Zarr; a cluster with other versions",
     "--device": "a device that is not there (`cpu` always is)",
     "--output": "an existing file without `--overwrite`",
     "compare --output": "a folder with other files",

@@ -138,6 +138,14 @@ TargetOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[int, option("Number of processes.", MACHINE, min=1)]
+SchedulerOption = Annotated[
+    str | None,
+    option(
+        "Address of a Dask scheduler whose workers compute, such as tcp://host:8786.",
+        MACHINE,
+        "ADDRESS",
+    ),
+]
 ThreadsOption = Annotated[
     int | None,
     option("Number of CPU threads. [default: as PyTorch chooses]", MACHINE, min=1, max=1024),

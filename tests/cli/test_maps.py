@@ -94,6 +94,12 @@ def test_methods_target_and_contours(few: Path) -> None:
             "images 'nowhere' is neither a file, a folder nor a pattern",
         ),
         (["-o", "m.npz", "--workers", "2"], "--workers is for maps in Zarr"),
+        (["-o", "m.npz", "--scheduler", "tcp://h:1"], "--scheduler is for maps in Zarr"),
+        (["-o", "m.zarr", "--scheduler", "h", "--workers", "2"], "cluster; give one of them"),
+        (
+            ["-o", "m.zarr", "--scheduler", "h"],
+            "no Dask scheduler answers at 'h'; give the address",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_and_nothing_is_left(options, message, sample: Path) -> None:
