@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import logging
@@ -223,13 +224,15 @@ def _versions() -> dict[str, str]:
     """Versions on which bytes of results depend."""
     from attnxai import __version__
 
-    found = {"attnxai": __version__}
-    for name in _NUMERICAL:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "none"
-    return found
+    return {"attnxai": __version__} | {name: _version_of(name) for name in _NUMERICAL}
+
+
+@functools.cache
+def _version_of(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
 
 
 def _sha256_of_plugin(place: str) -> str:
