@@ -114,7 +114,7 @@ def maps_of(names: list[str], pixels: np.ndarray) -> MapStack:
         valid=np.broadcast_to(valid, seen.shape),
         field_scale_arcsec=3600 * PIXEL_DEG,
         splits=(Split.HELD_OUT,) * n,
-        scores=rng.normal(size=(n, 2)) + [[1, 0] if i % 2 else [0, 1] for i in range(n)],
+        scores=rng.normal(size=(n, 2)) + [[0, 1] if i % 2 else [1, 0] for i in range(n)],
         class_names=("FR I", "FR II"),
     )
 

@@ -411,24 +411,23 @@ class AgreementResult:
         """One row for every source and annotator, one column for every map and metric."""
         import pandas as pd
 
-        names = self.explanations + self.baselines
-        rows = []
-        for column, source in enumerate(self.sources):
-            for row, annotator in enumerate(self.annotators):
-                record: dict[str, Any] = {
-                    "source": source,
-                    "class": self.classes[column],
-                    "split": self.splits[column],
-                    "stratum": _stratum_text(self.strata[column]),
-                    "annotator": annotator,
-                }
-                for e, explanation in enumerate(names):
-                    for m, metric in enumerate(self.metrics):
-                        record[f"{explanation}:{metric}"] = self.values[m, e, row, column]
-                for metric, values in zip(self.metrics, self.self_consistency_values, strict=False):
-                    record[f"self-consistency:{metric}"] = values[row, column]
-                rows.append(record)
-        return pd.DataFrame(rows)
+        of_sources = {
+            "source": self.sources,
+            "class": self.classes,
+            "split": self.splits,
+            "stratum": [_stratum_text(stratum) for stratum in self.strata],
+        }
+        columns: dict[str, Any] = {
+            name: np.repeat(np.array(values, object), len(self.annotators))
+            for name, values in of_sources.items()
+        }
+        columns["annotator"] = np.tile(np.array(self.annotators, object), len(self.sources))
+        for e, explanation in enumerate(self.explanations + self.baselines):
+            for m, metric in enumerate(self.metrics):
+                columns[f"{explanation}:{metric}"] = self.values[m, e].T.ravel()
+        for metric, values in zip(self.metrics, self.self_consistency_values, strict=False):
+            columns[f"self-consistency:{metric}"] = values.T.ravel()
+        return pd.DataFrame(columns)
 
     def summary(self) -> str:
         """The main numbers of the group that conclusions rest on, as plain text."""

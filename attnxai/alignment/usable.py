@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.alignment.rasterise import reaches
@@ -54,15 +54,20 @@ def usable_annotations(
     annotations = annotations.first_round()
     by_id = {image.source: image for image in images}
     weightless = [a for a in annotations.annotations if a.weight == 0]
-    of_sources = _placed(annotations.annotations, by_id)
-    if places is not None:
-        places.update(of_sources)
-    placed = {a: shape for here in of_sources.values() for a, shape in here.items()}
-    beyond = {
-        a: place
-        for a, shape in placed.items()
-        if (place := _place_outside(a, shape, by_id[a.source], fwhm_arcsec))
-    }
+    beyond: dict[Annotation, str] = {}
+    extents: dict[Annotation, float] = {}  # of shapes that are far below a pixel
+    for source, placed in _placed(annotations.annotations, by_id):
+        if places is not None:
+            places[source] = placed
+        for a, shape in placed.items():
+            if place := _place_outside(a, shape, by_id[source], fwhm_arcsec):
+                beyond[a] = place
+            elif (
+                shape is not None
+                and a.shape.kind is not ShapeKind.POINT
+                and (extent := shape.extent) < _SHORTEST_DRAWN
+            ):
+                extents[a] = extent
     outside = [a for a in annotations.annotations if a in beyond]
     lost = set(map(id, (*weightless, *outside)))
     unfounded = _unfounded([a for a in annotations.annotations if id(a) not in lost])
@@ -111,7 +116,8 @@ def usable_annotations(
     for notice in notices:
         warnings.warn(notice.rstrip("."), LeftOutWarning, stacklevel=3)
     # the annotations may have been here before
-    for notice in _far_below_a_pixel(annotations, kept, placed):
+    drawn = [a for a in kept if a.source in by_id and a.shape.kind is not ShapeKind.POINT]
+    for notice in _far_below_a_pixel(annotations, drawn, extents):
         if notice not in annotations.notices:
             warnings.warn(notice.rstrip("."), AssumptionWarning, stacklevel=3)
             notices.append(notice)
@@ -131,14 +137,11 @@ def _usable_repeats(
     annotations: AnnotationSet, by_id: Mapping[str, SourceImage], fwhm_arcsec: float
 ) -> tuple[tuple[Annotation, ...], str]:
     """Marks of further rounds that can count, and a notice of the others, or empty."""
-    places = _placed(annotations.repeats, by_id).values()
-    placed = {a: shape for here in places for a, shape in here.items()}
-    lost = {
-        id(a)
-        for a in annotations.repeats
-        if a.weight == 0
-        or (a in placed and _place_outside(a, placed[a], by_id[a.source], fwhm_arcsec))
-    }
+    lost = {id(a) for a in annotations.repeats if a.weight == 0}
+    for source, placed in _placed(annotations.repeats, by_id):
+        for a, shape in placed.items():
+            if _place_outside(a, shape, by_id[source], fwhm_arcsec):
+                lost.add(id(a))
     if not lost:
         return annotations.repeats, ""
     return tuple(a for a in annotations.repeats if id(a) not in lost), (
@@ -147,17 +150,17 @@ def _usable_repeats(
     )
 
 
-def _placed(annotations: Sequence[Annotation], by_id: Mapping[str, SourceImage]) -> Places:
-    """Shapes of the marks of a weight above 0 in pixels of their image."""
+def _placed(
+    annotations: Sequence[Annotation], by_id: Mapping[str, SourceImage]
+) -> Iterator[tuple[str, dict[Annotation, PixelShape | None]]]:
+    """For each source the shapes of its marks of a weight above 0 in pixels of its image."""
     of_sources: dict[str, list[Annotation]] = {}
     for a in annotations:
         if a.weight > 0 and a.source in by_id:
             of_sources.setdefault(a.source, []).append(a)
-    placed: Places = {}
     for source, members in of_sources.items():
         shapes = place_on_pixels([a.shape for a in members], by_id[source].grid, source=source)
-        placed[source] = dict(zip(members, shapes, strict=True))
-    return placed
+        yield source, dict(zip(members, shapes, strict=True))
 
 
 def _unfounded(marks: Sequence[Annotation]) -> list[Annotation]:
@@ -174,16 +177,11 @@ def _unfounded(marks: Sequence[Annotation]) -> list[Annotation]:
 
 def _far_below_a_pixel(
     annotations: AnnotationSet,
-    kept: Sequence[Annotation],
-    placed: Mapping[Annotation, PixelShape | None],
+    sized: Sequence[Annotation],
+    extents: Mapping[Annotation, float],
 ) -> list[str]:
-    """A notice that names the shapes of a length far below a pixel; an AlignmentError if all are."""
-    sized = [
-        (a, shape)
-        for a in kept
-        if a.shape.kind is not ShapeKind.POINT and (shape := placed.get(a)) is not None
-    ]
-    short = [(a, shape.extent) for a, shape in sized if shape.extent < _SHORTEST_DRAWN]
+    """A notice that names the shapes of a length, ``extents``, far below a pixel; an AlignmentError if all are."""
+    short = [(a, extents[a]) for a in sized if a in extents]
     if not short:
         return []
     frames = {a.shape.frame for a, _ in short}
