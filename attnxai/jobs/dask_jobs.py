@@ -53,7 +53,9 @@ def in_cluster(
             while waiting and len(running) < _JOBS_A_WORKER * max(watch.n_workers, 1):
                 job = waiting.pop()
                 key = f"{watch.prefix}-{len(waiting)}"
-                future = client.submit(run_here, same, pickle.dumps(job), key=key, pure=False)
+                with warnings.catch_warnings():  # images that are in memory travel with their jobs
+                    warnings.filterwarnings("ignore", "Sending large graph")
+                    future = client.submit(run_here, same, pickle.dumps(job), key=key, pure=False)
                 running[key] = future, job
                 tell(JobEvent(job=job.name, kind=EventKind.STARTED))
                 future.add_done_callback(lambda future: done.put(future.key))
