@@ -10,9 +10,10 @@ import numpy as np
 
 from attnxai.alignment.labels import marks_of_label
 from attnxai.alignment.looks import draw_looks
-from attnxai.alignment.pairs import MapFacts, check_sources, facts_of, notes_of, with_fields
+from attnxai.alignment.pairs import MapFacts, facts_of, notes_of, with_fields
 from attnxai.alignment.placement import n_unchecked, notes_on_constant
 from attnxai.alignment.rasterise import draw_annotations, places_of
+from attnxai.alignment.source_facts import check_sources
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.data.emission import emission_mask
 from attnxai.errors import AlignmentError

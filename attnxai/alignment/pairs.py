@@ -14,11 +14,12 @@ from attnxai.alignment.looks import Look, draw_looks
 from attnxai.alignment.placement import check_placement
 from attnxai.alignment.rasterise import DrawnAnnotations, Places, draw_annotations
 from attnxai.alignment.resample import maps_on_field
+from attnxai.alignment.source_facts import check_sources, class_of, columns_of, weights_of
 from attnxai.alignment.usable import usable_annotations
-from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
-from attnxai.errors import AlignmentError, AnnotationError
+from attnxai.errors import AlignmentError
 from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, MapStack, Split
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from attnxai.data.images import SourceImage
 
 DEFAULT_FWHM_ARCSEC = 5.4
-_LIMIT_LISTED = 5
 _Value = TypeVar("_Value")
 
 
@@ -324,19 +324,6 @@ def _look_alike(first: MapStack, second: MapStack) -> bool:
     )
 
 
-def check_sources(
-    sources: Sequence[str], annotations: AnnotationSet, by_id: Mapping[str, SourceImage]
-) -> None:
-    """Refuse maps of sources without an image, and annotations of sources without a map."""
-    without = [source for source in sources if source not in by_id]
-    if without:
-        raise AlignmentError(
-            f"{len(without)} of {len(sources)} sources with a map have no image, such as "
-            f"{without[0]!r}; give the images that the maps explain"
-        )
-    check_overlap(annotations, sources, "map")
-
-
 def _pairs(
     maps: MapStack,
     positions: Sequence[int],
@@ -412,7 +399,7 @@ def facts_of(
     return AlignedPairs(
         model_name=maps.model_name,
         sources=sources,
-        classes=tuple(_class_of(s, annotations, by_id) for s in sources),
+        classes=tuple(class_of(s, annotations, by_id) for s in sources),
         splits=maps.splits,
         explanations={},
         baselines={},
@@ -422,7 +409,7 @@ def facts_of(
         present=np.array([[(name, s) in marked for s in sources] for name in names]),
         valid=fields > 0,
         brightness=fields.astype(np.float32),
-        source_weights=_weights_of(sources, annotations) if use_source_weights else np.ones(n),
+        source_weights=weights_of(sources, annotations) if use_source_weights else np.ones(n),
         pixel_scale_arcsec=maps.field_scale_arcsec,
         fwhm_arcsec=fwhm_arcsec,
         scores=maps.scores,
@@ -491,80 +478,3 @@ def notes_of(
             f"{'does' if len(weightless) == 1 else 'do'} not count: {first_of(weightless)}."
         )
     return notes
-
-
-def _weights_of(sources: Sequence[str], annotations: AnnotationSet) -> NDArray[np.float64]:
-    missing = [s for s in sources if s not in annotations.source_weights]
-    if missing:
-        raise AnnotationError(
-            f"sources cannot be weighted: the annotations state no weight for {len(missing)} of "
-            f"them, such as {missing[0]}"
-        )
-    weights = np.array([annotations.source_weights[s] for s in sources], dtype=np.float64)
-    if not weights.any():
-        raise AnnotationError(
-            f"sources cannot be weighted: the annotations state weight 0 for {len(weights)} of {len(weights)}; "
-            "compare without source weights, or state weights above 0"
-        )
-    return weights
-
-
-def columns_of(
-    sources: Sequence[str], used: Sequence[Annotation]
-) -> dict[str, tuple[str | None, ...]]:
-    """Further columns of the table in which no source has two values."""
-    values: dict[str, dict[str, set[str]]] = {}
-    for annotation in used:
-        for name, value in annotation.other.items():
-            kept = values.setdefault(name, {}).setdefault(annotation.source, set())
-            if value.strip():
-                kept.add(value.strip())
-    return {
-        name: tuple(next(iter(by_source.get(source, ())), None) for source in sources)
-        for name, by_source in values.items()
-        if all(len(found) <= 1 for found in by_source.values()) and any(by_source.values())
-    }
-
-
-def check_inputs(
-    annotations: AnnotationSet, images: Sequence[SourceImage], *, use_source_weights: bool
-) -> None:
-    """Refuse, before maps are computed, what :func:`align` would refuse of annotations and images."""
-    by_id = {image.source: image for image in images}
-    check_overlap(annotations, tuple(by_id))
-    for source in annotations.sources:
-        _class_of(source, annotations, by_id)
-    if use_source_weights:
-        _weights_of(annotations.sources, annotations)
-
-
-def check_overlap(annotations: AnnotationSet, sources: Sequence[str], what: str = "image") -> None:
-    """Refuse annotations of sources that have no image, or no map, with an example of either side."""
-    known = set(sources)
-    unknown = [s for s in annotations.sources if s not in known]
-    if len(unknown) == len(annotations.sources):
-        raise AlignmentError(
-            f"none of the {len(unknown)} annotated sources (such as {unknown[0]!r}) is among the "
-            f"{len(known)} {what}s (such as {next(iter(sources), '')!r}); ids are file names without "
-            "folder and extension"
-        )
-    if unknown:
-        listed = ", ".join(repr(s) for s in unknown[:_LIMIT_LISTED])
-        more = f" and {len(unknown) - _LIMIT_LISTED} more" if len(unknown) > _LIMIT_LISTED else ""
-        raise AlignmentError(
-            f"{len(unknown)} of {len(annotations.sources)} annotated sources have no {what}: "
-            f"{listed}{more}; add their {what}s or take their rows out of the table"
-        )
-
-
-def _class_of(
-    source: str, annotations: AnnotationSet, by_id: Mapping[str, SourceImage]
-) -> str | None:
-    stated = annotations.classes.get(source)
-    known = by_id[source].class_name
-    if stated and known and stated != known:
-        raise AlignmentError(
-            f"source {source!r} is {stated!r} in the annotations but {known!r} in the data set or the "
-            "labels of its image; correct one of them or leave the class of the annotations empty"
-        )
-    return stated or known

@@ -228,7 +228,7 @@ def compare(
         from attnxai.agreement.comparison.strata import CLASS, check_keys
         from attnxai.agreement.model_comparison.comparison import compare_models
         from attnxai.alignment.copies import independent_sources
-        from attnxai.alignment.pairs import check_inputs, columns_of
+        from attnxai.alignment.source_facts import check_inputs, columns_of
         from attnxai.alignment.usable import usable_annotations
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.annotator_names import merge_spellings as one_spelling

@@ -84,6 +84,7 @@ def maps(
         from attnxai.explanations.explaining import chosen_methods
         from attnxai.explanations.files.contours import write_regions
         from attnxai.explanations.files.formats import read_map_chunks
+        from attnxai.explanations.files.header import array_names
         from attnxai.jobs.output_folder import output_folder
         from attnxai.models.zoo import resolve_model
 
@@ -132,8 +133,11 @@ def maps(
             write(found.read())
         if regions is not None:
             with stage("Writing contours"), regions.writing() as folder:
-                for stack in read_map_chunks(output).chunks():
-                    empty += write_regions(folder, stack, found.read(stack.sources))
+                maps = read_map_chunks(output)
+                file_names = array_names(maps.sources)  # one each, also across chunks
+                for stack in maps.chunks():
+                    of_chunk = found.read(stack.sources)
+                    empty += write_regions(folder, stack, of_chunk, names=file_names)
     if empty:
         stderr.print(
             f"Note: {counted(len(empty), 'source')} without contours, since the maps are constant: {first_of(empty, 5)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,11 @@ def contours(values: NDArray[np.floating], level: float) -> list[NDArray[np.floa
 
 
 def write_regions(
-    folder: Path, stack: MapStack, images: Sequence[SourceImage] | None = None
+    folder: Path,
+    stack: MapStack,
+    images: Sequence[SourceImage] | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Write a DS9 region file for each source into a folder.
 
@@ -95,6 +99,8 @@ def write_regions(
         The maps.
     images : sequence of SourceImage, optional
         The images of the sources; without them contours are in pixels.
+    names : mapping of str to str, optional
+        File names of the sources without their ending, for maps that are written in several calls.
 
     Returns
     -------
@@ -118,7 +124,8 @@ def write_regions(
 
     grids = {image.source: image.grid for image in images or ()}
     empty = []
-    for i, (source, name) in enumerate(array_names(stack.sources).items()):
+    names = array_names(stack.sources) if names is None else names
+    for i, source in enumerate(stack.sources):
         found = [
             region
             for number, layer in enumerate(stack.layers)
@@ -129,7 +136,7 @@ def write_regions(
         if not found:
             empty.append(source)
         text = Regions(found).serialize(format="ds9", precision=_DIGITS) if found else ""
-        write_file(folder / f"{name}.reg", text or "# Region file format: DS9\n")
+        write_file(folder / f"{names[source]}.reg", text or "# Region file format: DS9\n")
     return empty
 
 

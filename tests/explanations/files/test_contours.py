@@ -116,3 +116,11 @@ def test_constant_maps_and_odd_names_make_valid_files(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x_y.reg", "z.reg"]
     found = Regions.read(tmp_path / "z.reg", format="ds9")
     assert found[0].meta["tag"] == ["a b c", HIGHEST]
+
+
+def test_maps_written_in_several_calls_have_files_of_their_own(tmp_path: Path) -> None:
+    maps = dataclasses.replace(bright(2), sources=("a/b", "a_b"))
+    names = {"a/b": "a_b", "a_b": "a_b_2"}
+    for i in range(2):
+        write_regions(tmp_path, maps.take([i]), names=names)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a_b.reg", "a_b_2.reg"]
