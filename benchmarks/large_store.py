@@ -31,7 +31,7 @@ from astropy.io import fits
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings
 from attnxai.alignment.copies import independent_sources
-from attnxai.alignment.pairs import check_inputs
+from attnxai.alignment.source_facts import check_inputs
 from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.checks import check_annotations
 from attnxai.annotations.inputs import read_inputs
