@@ -30,6 +30,7 @@ _TYPES = {
 }
 _CODECS = (["bytes"], ["bytes", "gzip"], ["bytes", "zstd"])
 _MOST_METADATA = 1 << 26
+_MOST_CHUNKS_KEPT, _MOST_BYTES_KEPT = 24, 1 << 28
 _MOST_INFLATED = 1 << 28
 _MOST_INFLATED_PER_BYTE = 64
 # what a file of a few bytes takes on a disk
@@ -138,7 +139,10 @@ def texts(path: Path, name: str, n: int, allowance: Allowance, where: str) -> tu
 
 
 class ArrayOfChunks:
-    """An array (n, rows, columns) of a group that is read a chunk of its first axis at a time."""
+    """An array (n, rows, columns) of a group that is read a chunk of its first axis at a time.
+
+    The last chunks are kept, since blocks of a comparison are made of the same 16 or so, one after the other.
+    """
 
     def __init__(self, path: Path, name: str, n: int, n_chunk: int, where: str) -> None:
         self._place = f"the array {shown_name(name)} of {where}"
@@ -152,19 +156,28 @@ class ArrayOfChunks:
         self.shape = shape[0], shape[1], shape[2]
         self._chunk_bytes = n_bytes * math.prod(chunk)
         self._codecs = _codec_names(found, self._place)
+        self._kept: dict[int, NDArray[Any]] = {}
 
     def rows(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Values of some rows, shape (n_rows, rows, columns), each chunk read once."""
         parts, places = [], []
         for index in np.unique(rows // self._n_chunk):
             places.append(np.flatnonzero(rows // self._n_chunk == index))
-            parts.append(self._chunk(int(index))[rows[places[-1]] % self._n_chunk])
+            parts.append(self._kept_chunk(int(index))[rows[places[-1]] % self._n_chunk])
         if len(parts) == 1:
             return np.asarray(parts[0])
         values = np.empty((len(rows), *self.shape[1:]), parts[0].dtype)
         for place, part in zip(places, parts, strict=True):
             values[place] = part
         return values
+
+    def _kept_chunk(self, index: int) -> NDArray[Any]:
+        chunk = self._kept.pop(index) if index in self._kept else self._chunk(index)
+        n_kept = min(_MOST_CHUNKS_KEPT, _MOST_BYTES_KEPT // max(chunk.nbytes, 1))
+        while len(self._kept) > max(n_kept - 1, 0):
+            del self._kept[next(iter(self._kept))]
+        self._kept[index] = chunk
+        return chunk
 
     def _chunk(self, index: int) -> NDArray[Any]:
         file = self._folder / "c" / str(index) / "0" / "0"

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import zarr
 
+from attnxai.agreement.comparison import blocks
 from attnxai.data.grid import GridTransform
 from attnxai.errors import AlignmentError, LeftOutWarning, MapFileError, OptionError
 from attnxai.explanations.files import map_store
 from attnxai.explanations.files.formats import read_map_chunks, read_maps
 from attnxai.explanations.files.header import arrays_of, header_of
 from attnxai.explanations.files.map_chunks import MapChunks
+from attnxai.explanations.files.zarr_arrays import ArrayOfChunks
 from attnxai.explanations.stack import MapStack, Split
 from tests.explanations.files.skies import stack
 from tests.explanations.files.test_formats import check_same
@@ -119,6 +121,28 @@ def test_only_the_chunks_that_are_asked_for_are_read(tmp_path: Path) -> None:
     assert maps.read(0, 128).sources[-1] == "s127"
     with pytest.raises(MapFileError, match=r"array gate1 of .* is damaged: it lacks the chunk 2"):
         maps.read(127, 129)
+
+
+def test_blocks_of_a_comparison_read_every_chunk_about_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(map_store, "CHUNK", 4)
+    written = many(200)
+    written.write(tmp_path / "maps.zarr")
+    read = []
+    chunk_of = ArrayOfChunks._chunk
+    monkeypatch.setattr(
+        ArrayOfChunks, "_chunk", lambda self, index: (read.append(index), chunk_of(self, index))[1]
+    )
+    maps = read_map_chunks(tmp_path / "maps.zarr")
+    monkeypatch.setattr(blocks, "_BLOCKS_IN_A_ROW", 4)
+    dealt = blocks.deal_blocks([""] * 200, np.random.default_rng(0), size=20)
+    for block in dealt:
+        names = [written.sources[i] for i in block]
+        check_same(maps.select(names), written.select(names))
+    n_arrays = len(written.layers) + 2
+    n_touched = sum(len(np.unique(block // 4)) for block in dealt)
+    assert len(read) < 1.2 * n_arrays * 50 < 0.5 * n_arrays * n_touched
 
 
 def test_images_without_maps_are_left_out_and_named(tmp_path: Path) -> None:
