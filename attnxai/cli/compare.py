@@ -218,6 +218,7 @@ def compare(
     workers: Annotated[
         int, option("Number of processes that compare more than 500 sources.", MACHINE, min=1)
     ] = 1,
+    scheduler: options.SchedulerOption = None,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
     **given: Any,
@@ -254,7 +255,17 @@ def compare(
         n_bootstrap=n_bootstrap,
     )
     check_figures(figures := figures.lower())
-    check_given(model, maps, split=split, field=field, explain=explain, target=target, audit=audit)
+    check_given(
+        model,
+        maps,
+        split=split,
+        field=field,
+        explain=explain,
+        target=target,
+        audit=audit,
+        workers=workers,
+        scheduler=scheduler,
+    )
     used = parse_labels(options.listed(label or ()) or None)
     repetition: Repetition | None = given.pop("repetition", None)
     with (
@@ -315,6 +326,7 @@ def compare(
                 settings=settings,
                 rng=seed,
                 n_workers=workers,
+                scheduler=scheduler,
                 on_step=lambda name, n, total: steps[name](n, total),
             )
             verdict = write_report(

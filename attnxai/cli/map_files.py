@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attnxai.cli.options import check_workers
 from attnxai.data.wording import counted
 from attnxai.errors import AlignmentError, OptionError
 
@@ -27,8 +28,11 @@ def check_given(
     explain: Sequence[str] | None,
     target: Sequence[str] | None,
     audit: Sequence[str] | None,
+    workers: int,
+    scheduler: str | None,
 ) -> None:
-    """Refuse options that give nothing to compare, or are about models or files of maps where there are none."""
+    """Refuse options that give nothing to compare, exclude each other, or are about models or maps where there are none."""
+    check_workers(workers, scheduler)
     if not models and not maps:
         raise OptionError("there are no maps to compare; give --model or --maps")
     for name, given in (("--explain", explain), ("--target", target)):

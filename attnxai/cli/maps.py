@@ -103,10 +103,7 @@ def maps(
         overwrite=overwrite,
     )
     into_store = output.suffix.lower() == ".zarr"
-    if workers > 1 and scheduler:
-        raise OptionError(
-            "--workers is for processes of this machine, and --scheduler for those of a cluster; give one of them"
-        )
+    options.check_workers(workers, scheduler)
     if (workers > 1 or scheduler) and not into_store:
         name = "--scheduler" if scheduler else "--workers"
         raise OptionError(f"{name} is for maps in Zarr; name an --output that ends in .zarr")

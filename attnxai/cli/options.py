@@ -237,6 +237,14 @@ PlaneOption = Annotated[
 ]
 
 
+def check_workers(workers: int, scheduler: str | None) -> None:
+    """Refuse processes of this machine and a cluster at once."""
+    if workers > 1 and scheduler:
+        raise OptionError(
+            "--workers is for processes of this machine, and --scheduler for those of a cluster; give one of them"
+        )
+
+
 def reading_options(
     pixel_scale_arcsec: Annotated[
         float | None,

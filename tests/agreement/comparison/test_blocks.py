@@ -207,6 +207,15 @@ def test_blocks_in_two_processes_give_the_same_and_get_only_what_they_need(monke
     np.testing.assert_array_equal(sent.pairs().density, block.pairs().density)
 
 
+def test_blocks_in_a_cluster_give_the_same(cluster):
+    maps, marks, images = made_up(n_sources=70, agreement=0.3, side=24, clip=0.1)
+    one, other = (
+        attnxai.compare(maps, marks, images, settings=BLOCKS, scheduler=address)
+        for address in (None, cluster.scheduler_address)
+    )
+    assert json.dumps(one.to_record()) == json.dumps(other.to_record())
+
+
 def test_what_is_wrong_with_the_request_is_said_as_it_is_whichever_process_finds_it():
     maps, marks, images = made_up(n_sources=70, agreement=0.3, side=24, clip=0.1)
     settings = dataclasses.replace(BLOCKS, strata=("redshift",))

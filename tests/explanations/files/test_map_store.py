@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,9 +132,12 @@ def test_blocks_of_a_comparison_read_every_chunk_about_once(
     written.write(tmp_path / "maps.zarr")
     read = []
     chunk_of = ArrayOfChunks._chunk
-    monkeypatch.setattr(
-        ArrayOfChunks, "_chunk", lambda self, index: (read.append(index), chunk_of(self, index))[1]
-    )
+
+    def counted(array: ArrayOfChunks, index: int) -> Any:
+        read.append(index)
+        return chunk_of(array, index)
+
+    monkeypatch.setattr(ArrayOfChunks, "_chunk", counted)
     maps = read_map_chunks(tmp_path / "maps.zarr")
     monkeypatch.setattr(blocks, "_BLOCKS_IN_A_ROW", 4)
     dealt = blocks.deal_blocks([""] * 200, np.random.default_rng(0), size=20)
