@@ -68,7 +68,7 @@ def deal_blocks(
         for k, part in enumerate(np.array_split(np.array(own), n_parts)):
             if n_parts == n_blocks:
                 row = int(np.searchsorted(shares.cumsum(), (k + 0.5) / n_blocks))
-            else:  # next to its own ids, as far as there is room
+            else:  # beside its own ids, unless these blocks are full
                 apart = np.abs(middles - (part.mean() + 0.5) / n)
                 full = filled + part.size > shares * n
                 row = int(np.argmin(filled / shares if full.all() else np.where(full, 2.0, apart)))
