@@ -43,7 +43,8 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/symmetry.py
 
 # The tests with the lowest versions that pyproject.toml allows, and with the newest that there are. What old versions
-# say about newer ones of Python and of their own requirements is no error there.
+# say about newer ones of Python and of their own requirements is no error there. Where the tests pass, their versions go
+# into the table of docs/contributing.md.
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning -W default::FutureWarning
 
 oldest:
@@ -51,11 +52,13 @@ oldest:
 	$(PYTHON) release/oldest.py > build/oldest.txt
 	build/oldest/bin/python -m pip install --quiet --disable-pip-version-check -c build/oldest.txt -e '.[test]'
 	OMP_NUM_THREADS=1 build/oldest/bin/python -m pytest $(OLD_WARNINGS) $(PYTEST_FLAGS)
+	build/oldest/bin/python release/tested_versions.py lowest
 
 newest:
 	$(PYTHON) -m venv --clear build/newest
 	build/newest/bin/python -m pip install --quiet --disable-pip-version-check torch==$(NEWEST_TORCH) -e '.[test]'
 	OMP_NUM_THREADS=1 build/newest/bin/python -m pytest $(PYTEST_FLAGS)
+	build/newest/bin/python release/tested_versions.py newest
 
 # sdist and wheel, installed and tried in an environment of their own
 dist:

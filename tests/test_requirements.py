@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib
 import re
 import sys
 import tomllib
@@ -82,6 +82,13 @@ def imported(*places):
     return found
 
 
+def script(name):
+    """A module of the folder release, which may import those beside it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "release")
+        return importlib.import_module(name)
+
+
 def sphinx_extensions():
     """Distributions whose modules the configuration of the documentation names: extensions, and the theme."""
     tree = ast.parse((ROOT / "docs" / "conf.py").read_text(encoding="utf-8"))
@@ -137,9 +144,7 @@ def test_every_requirement_has_its_tested_version():
 
 
 def test_the_oldest_versions_are_those_of_the_requirements(tmp_path):
-    found = importlib.util.spec_from_file_location("release_oldest", ROOT / "release" / "oldest.py")
-    oldest = importlib.util.module_from_spec(found)
-    found.loader.exec_module(oldest)
+    oldest = script("oldest")
     pinned = dict(line.split("==") for line in oldest.lowest())
     assert {canonical(name) for name in pinned} == declared() | declared("test") | OPTIONAL
     project = 'name = "a"\ndependencies = ["numpy>=2,<4", "rich[extra] >= 13.7"]\n'
@@ -153,3 +158,36 @@ def test_the_oldest_versions_are_those_of_the_requirements(tmp_path):
         SystemExit, match=r"'dask\[array\]' in pyproject.toml states no lowest version"
     ):
         list(oldest.lowest(tmp_path))
+
+
+def padded(version):
+    numbers = [int(part) for part in re.match(r"[\d.]*\d", version)[0].split(".")]
+    return numbers + [0] * (4 - len(numbers))
+
+
+def test_bounds_are_versions_that_were_tested():
+    """A bound that is lowered, and a requirement that is added, need another run of make oldest."""
+    module = script("tested_versions")
+    table = module.tested_versions(module.PAGE.read_text(encoding="utf-8"))
+    bounds = dict(line.split("==") for line in script("oldest").lowest())
+    shown = {canonical(name) for name in table} - {canonical(module.DATE), "python"}
+    assert shown == declared() | OPTIONAL
+    for name, versions in table.items():
+        if name in bounds:
+            assert padded(versions["lowest"]) == padded(bounds[name]), name
+            assert padded(versions["newest"]) >= padded(versions["lowest"]), name
+
+
+def test_versions_are_written_into_their_column():
+    module = script("tested_versions")
+    begin, end = "before\n\n<!-- versions:begin -->\n\n", "\n\n<!-- versions:end -->\n\nafter\n"
+    head = "| Package | Lowest tested | Newest tested |\n| --- | --- | --- |"
+    page = module.with_versions(f"{begin}{head}{end}", "lowest", {"numpy": "2.0", "rich": "14.3"})
+    assert page == f"{begin}{head}\n| numpy | 2.0 | not tested |\n| rich | 14.3 | not tested |{end}"
+    page = module.with_versions(page, "newest", {"numpy": "2.4", "zarr": "3.2"})
+    assert page == f"{begin}{head}\n| numpy | 2.0 | 2.4 |\n| zarr | not tested | 3.2 |{end}"
+    with pytest.raises(SystemExit, match="lacks its table of versions"):
+        module.tested_versions("no table")
+    assert set(module.installed()) == {module.DATE, module.PYTHON} | {
+        name for name in module.installed() if canonical(name) in declared() | OPTIONAL
+    }

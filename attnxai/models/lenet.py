@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from attnxai.errors import SpecificationError
+from attnxai.models.row_linear import RowLinear
 from attnxai.models.specification import Architecture, NetworkSpec
 from attnxai.models.steerable import SharedBases, SpecifiedNetwork, pool_over_group, soft_disc
 
@@ -131,7 +132,7 @@ class LeNet(SpecifiedNetwork):
         )
         widths = (spec.fields[1] * spec.flattened_side**2, *spec.hidden, spec.n_classes)
         self.linears = nn.ModuleList(
-            nn.Linear(before, after) for before, after in itertools.pairwise(widths)
+            RowLinear(before, after) for before, after in itertools.pairwise(widths)
         )
         self.dropout = nn.Dropout(spec.dropout)
 

@@ -14,6 +14,7 @@ from attnxai.data.emission import emission_mask
 from attnxai.errors import SpecificationError
 from attnxai.models.attention_gate import AttentionGate
 from attnxai.models.prepared import PreparableModule, convolved, halved, takes_compiled
+from attnxai.models.row_linear import RowLinear
 from attnxai.models.specification import (
     Aggregation,
     Architecture,
@@ -250,14 +251,14 @@ class AttentionNetwork(SpecifiedNetwork):
         self.gate_heads = nn.ModuleList()
         self.head: nn.Module = nn.Identity()
         if spec.n_gates == 0:
-            self.head = nn.Linear(spec.fields[3] * FLATTENED_SIDE**2, classes)
+            self.head = RowLinear(spec.fields[3] * FLATTENED_SIDE**2, classes)
             return
         if spec.aggregation is not Aggregation.CONCATENATED:
-            self.gate_heads.extend(nn.Linear(channels, classes, bias=bias) for channels in gated)
+            self.gate_heads.extend(RowLinear(channels, classes, bias=bias) for channels in gated)
         if spec.aggregation is Aggregation.FINE_TUNED:
-            self.head = nn.Linear(classes * spec.n_gates, classes, bias=bias)
+            self.head = RowLinear(classes * spec.n_gates, classes, bias=bias)
         elif spec.aggregation is not Aggregation.MEAN:
-            self.head = nn.Linear(sum(gated), classes, bias=bias)
+            self.head = RowLinear(sum(gated), classes, bias=bias)
 
     def forward(
         self, images: torch.Tensor, emission_of: torch.Tensor | None = None

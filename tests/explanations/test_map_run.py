@@ -137,6 +137,26 @@ def test_bytes_do_not_depend_on_workers(
     assert tree(tmp_path / "maps.zarr") == tree(undisturbed)
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 32])
+def test_bytes_do_not_depend_on_batches(
+    batch_size: int,
+    folder: Path,
+    undisturbed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def size(n: int) -> int:
+        asked.append(n)
+        return batch_size
+
+    monkeypatch.setattr("attnxai.explanations.inputs.images_at_once", size)
+    write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(folder))
+    assert asked
+    assert tree(tmp_path / "maps.zarr") == tree(undisturbed)
+
+
 class Stopped(BaseException):
     """An interruption, at a moment that a test has chosen."""
 
