@@ -38,6 +38,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/starting.py
 	$(BIN)/python benchmarks/many_images.py --n-images 1000 4000
+	$(BIN)/python benchmarks/clusters.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/symmetry.py

@@ -10,11 +10,13 @@ with their first images. Images are those of ``many_images.py``; of 100,000 they
 from __future__ import annotations
 
 import argparse
+import operator
 import re
 import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 
 from many_images import write_images
@@ -66,6 +68,38 @@ def run(
     return seconds, processor, peak / _GB, max(peak for _, peak in workers) / _GB
 
 
+def overhead(n_jobs: int) -> float:
+    """Milliseconds of the processor that this process, as command and scheduler, spends on a job that does nothing."""
+    from distributed import LocalCluster
+
+    from attnxai.jobs.runner import run_jobs
+    from attnxai.jobs.worker import Job
+
+    jobs = [Job(name=str(i), function=operator.is_) for i in range(n_jobs)]
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+    ) as cluster:
+        run_jobs(jobs[:10], scheduler=cluster.scheduler_address)
+        start = time.process_time()
+        run_jobs(jobs, scheduler=cluster.scheduler_address)
+        return 1000 * (time.process_time() - start) / n_jobs
+
+
+def names(n_images: int) -> float:
+    """Megabytes that a list of so many images takes."""
+    from attnxai.data.image_list import ImageList, ImageReference
+
+    tracemalloc.start()
+    references = [
+        ImageReference(f"images_{i:07d}", "images.h5", i, "images") for i in range(n_images)
+    ]
+    images = ImageList(references, origin="images.h5")
+    del references
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return held / 1e6 if len(images) else 0.0
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -93,6 +127,8 @@ def main() -> None:
                     f"| {1000 * processor / n_images:.1f} | {program:.2f} | {worker:.2f} |",
                     flush=True,
                 )
+    print(f"\nA chunk takes the command and the scheduler {overhead(1000):.1f} ms of a core.")
+    print(f"The names of 1,000,000 images take {names(1_000_000):.0f} MB.")
 
 
 if __name__ == "__main__":
