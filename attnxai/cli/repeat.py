@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = "attnxai-repeat"
 DIFFERENT = 1
 _MOST_SHOWN = 5
-# what the command of a page cannot choose: where is written, and how much is printed
+# what the command of a page cannot choose: where is written and computed, and how much is printed; who answers at the
+# address of a Dask scheduler can run code here
 _LEFT_OUT = {
+    "--scheduler": 1,
     "--output": 1,
     "-o": 1,
     "--overwrite": 0,
@@ -111,9 +113,9 @@ def repeat(
     words = command_words(record.arguments, moved or (), report)
     words = (*words, "--output", str(folder))
     given = parsed_options(words, report)
-    if given["output"] != folder or given["overwrite"]:
+    if given["output"] != folder or given["overwrite"] or given["scheduler"]:
         raise OptionError(
-            f"the command in {report} cannot be given another folder; type it without --output and --overwrite"
+            f"the command in {report} cannot be given another folder; type it without --output, --overwrite and --scheduler"
         )
     _refuse_plugins(given.pop("plugin") or (), report)
     remedy = (
@@ -172,7 +174,7 @@ def command_words(arguments: Sequence[str], moved: Sequence[str], report: Path) 
         word = rest.pop(0)
         if word in _LEFT_OUT:
             del rest[: _LEFT_OUT[word]]
-        elif not word.startswith(("--output=", "-o=")):
+        elif not word.startswith(("--output=", "-o=", "--scheduler=")):
             words.append(word)
     for one in moved:
         old, equals, new = one.partition("=")

@@ -11,6 +11,7 @@ import pytest
 from astropy.io import fits
 
 import attnxai as package
+from attnxai.cli.repeat import command_words
 from attnxai.jobs import plugins
 from tests.cli.program import attnxai, refused
 from tests.cli.samples import QUICK, made_sample, read_table, write_table
@@ -216,6 +217,13 @@ def test_pages_of_strangers_choose_no_folder(report, sample, where):
     attnxai("repeat", "attnxai-report", "-o", "mine", cwd=sample, check=0)
     assert (sample / "mine" / "index.html").is_file()
     assert not (sample / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("--scheduler", "tcp://192.0.2.1:8786"), ("--scheduler=tcp://192.0.2.1:8786",)]
+)
+def test_pages_of_strangers_choose_no_cluster(report, words):
+    assert command_words((*COMPARE, *words), (), report) == tuple(COMPARE)
 
 
 def test_pages_without_a_record(sample):
