@@ -6,9 +6,10 @@ be inflated to gigabytes.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,7 @@ class ArrayOfChunks:
         self._chunk_bytes = n_bytes * math.prod(chunk)
         self._codecs = _codec_names(found, self._place)
         self._kept: dict[int, NDArray[Any]] = {}
+        self._array: Any = None
 
     def rows(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Values of some rows, shape (n_rows, rows, columns), each chunk read once."""
@@ -192,16 +194,30 @@ class ArrayOfChunks:
             )
         _check_chunk(file, self._chunk_bytes, self._codecs, self._place)
         first = index * self._n_chunk
-        return _values(self._folder, slice(first, first + self._n_chunk), self._place)
+        where = slice(first, first + self._n_chunk)
+        with _told_of(self._place):
+            if self._array is None:
+                self._array = _opened(self._folder)
+            return np.asarray(self._array[where])
 
 
 def _values(folder: Path, where: Any, place: str) -> NDArray[Any]:
     """What zarr reads of an array whose metadata and chunks have been checked."""
+    with _told_of(place):
+        return np.asarray(_opened(folder)[where])
+
+
+def _opened(folder: Path) -> Any:
     import zarr
 
+    return zarr.open_array(store=str(folder), mode="r", zarr_format=3)
+
+
+@contextlib.contextmanager
+def _told_of(place: str) -> Iterator[None]:
+    """Name the array where zarr cannot read it."""
     try:
-        array = zarr.open_array(store=str(folder), mode="r", zarr_format=3)
-        return np.asarray(array[where])
+        yield
     except (MemoryError, MapFileError):
         raise
     except Exception as error:  # of the codecs, which can raise anything
