@@ -360,8 +360,7 @@ def _read_values(
     if not path.is_file():
         raise OptionError(f"the pilot {folder} holds no per_source.csv; write the report again")
     names = ("model", "source", "stratum", "annotator")
-    texts = dict.fromkeys(names, str)
-    table = pd.read_csv(path, dtype=texts, low_memory=False, float_precision="round_trip")
+    table = pd.read_csv(path, dtype=dict.fromkeys(names, str), low_memory=False)
     table = table[table["model"] == spreadsheet_cell(model)]
     if group != ALL:
         table = table[table["split"] == group]

@@ -185,10 +185,7 @@ def write_content(
                 **caption_files(figures.values()),
                 **panels().files,
             },
-            values=lambda: {
-                **page_values(content, verdict, panels()),
-                "record": Record.of(content, summary(), _plugins(content)).to_record(),
-            },
+            values=lambda: page_values(content, verdict, panels(), summary()),
             overwrite=overwrite,
             on_step=on_step,
         )
@@ -237,10 +234,14 @@ def _panels(content: ReportContent) -> Panels:
 
 
 def page_values(
-    content: ReportContent, verdict: Verdict, panels: Panels | None = None
+    content: ReportContent,
+    verdict: Verdict,
+    panels: Panels | None = None,
+    summary: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Values for the template of the page; panels of sources are made where they are not given."""
-    first = content.parts[0].result
+    """Values for the template of the page; panels of sources and summary are made where they are not given."""
+    first, plugins = content.parts[0].result, _plugins(content)
+    record = Record.of(content, summary or summarise(content, verdict), plugins)
     return {
         "first": first,
         "parts": [
@@ -254,7 +255,8 @@ def page_values(
         "audit_tables": [zones_table(content.locations), locations_table(content.locations)],
         "provenance": content.provenance,
         "surveys": [seen.table(name_models=len(content.surveys) > 1) for seen in content.surveys],
-        "plugins": _plugins(content),
+        "plugins": plugins,
+        "record": record.to_record(),
         "annotations": content.annotations,
         "read_as": [text for text in content.annotations.notices if is_plain(text)],
         "consensus": consensus_words(first),

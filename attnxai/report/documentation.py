@@ -182,8 +182,7 @@ def _rates(kind: type[_Rate], folder: Path, part: Part) -> tuple[_Rate, ...]:
     if not path.is_file():
         return ()
     names = [field.name for field in dataclasses.fields(kind)]
-    frame = pd.read_csv(path, keep_default_na=False, float_precision="round_trip")
-    rows = frame.to_dict("records")
+    rows = pd.read_csv(path, keep_default_na=False).to_dict("records")
     return tuple(
         kind(**{name: _CHOICES.get(name, lambda value: value)(row[name]) for name in names})
         for row in rows

@@ -56,9 +56,9 @@ def test_tables_figures_and_page_are_written(made) -> None:
         "within-class"
     )
     for part in Part:
-        path = results / f"{part}.csv"
-        frame = pd.read_csv(path, keep_default_na=False, float_precision="round_trip")
-        assert frame.to_dict("records") == content[part]
+        frame = pd.read_csv(results / f"{part}.csv", keep_default_na=False)
+        # pandas before version 3 reads the last digit in another way
+        pd.testing.assert_frame_equal(frame, pd.DataFrame(content[part]), rtol=1e-14, atol=0.0)
     assert set(pd.read_csv(results / "false-positives.csv")["null"]) == {
         "permutation, pooled",
         "permutation within class",
