@@ -55,7 +55,7 @@ def own_emission(pairs: AlignedPairs) -> NDArray[np.bool_]:
     return found
 
 
-def within_own_emission(pairs: AlignedPairs) -> AlignedPairs | None:
+def within_own_emission(pairs: AlignedPairs, *, fewest: int = 2) -> AlignedPairs | None:
     """The same with each source's own emission as the pixels that count.
 
     Annotations of which no pixel lies on it count as missing. Sources without any annotation left, or with fewer than
@@ -65,17 +65,19 @@ def within_own_emission(pairs: AlignedPairs) -> AlignedPairs | None:
     ----------
     pairs : AlignedPairs
         Maps and annotations on one field.
+    fewest : int
+        Sources that have to be left.
 
     Returns
     -------
     AlignedPairs or None
-        None where fewer than two sources are left. Uniform emission is left out of the baselines, since it is constant there.
+        None where fewer are left. Uniform emission is left out of the baselines, since it is constant there.
     """
     valid, present = _on_emission(pairs)
     left_out = _left_out(pairs, valid, present)
     gone_sources = {source for _, source in left_out}
     keep = np.array([i for i, s in enumerate(pairs.sources) if s not in gone_sources], np.intp)
-    if keep.size < 2:
+    if keep.size < fewest:
         return None
     gone = (pairs.present & ~present)[:, keep]
     kept = pairs.select(keep)

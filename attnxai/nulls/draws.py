@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,8 @@ class NullDraws:
     permutes_sources : bool
         Whether columns are the annotations of sources. What was observed is then the diagonal, and weights
         go with the annotations; otherwise it is column 0, and weights stay with the sources.
+    log_n_all : float
+        Natural logarithm of how many the null allows; infinite where draws are known to be fewer.
 
     Examples
     --------
@@ -48,6 +51,7 @@ class NullDraws:
     choices: NDArray[np.integer]
     exhaustive: bool
     permutes_sources: bool = False
+    log_n_all: float = math.inf
 
     __repr__ = short_repr
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # Values closer than this count as equal: sums in another order must not decide a test.
 RELATIVE_TIE = 1e-12
+_LOG_OF_MANY = 30.0
 
 
 class Alternative(enum.StrEnum):
@@ -196,6 +198,7 @@ class NullMeans:
     n_tested: int
     smallest_p: float
     exhaustive: bool
+    log_n_all: float = math.inf
 
     def __add__(self, other: NullMeans) -> NullMeans:
         """The same over both groups of sources, drawn independently of each other."""
@@ -212,18 +215,23 @@ class NullMeans:
             n_tested=self.n_tested + other.n_tested,
             smallest_p=max(self.smallest_p, other.smallest_p),
             exhaustive=False,
+            log_n_all=self.log_n_all + other.log_n_all,
         )
 
     def test(self, alternative: Alternative = Alternative.GREATER) -> NullTest:
         """What was observed against the draws."""
-        alternative, smallest = Alternative(alternative), self.smallest_p
+        # of few permutations, drawn again and again, none is as rare as one of the draws
+        n_all = round(math.exp(self.log_n_all)) if self.log_n_all < _LOG_OF_MANY else math.inf
+        smallest = max(self.smallest_p, 1.0 / n_all)
+        alternative = Alternative(alternative)
         observed, tested = self.observed, self.weight_tested
         p_value = p_values_of(np.array([observed]), self.values, self.exhaustive, alternative)[0]
+        smallest = min(1.0, 2 * smallest) if alternative is Alternative.TWO_SIDED else smallest
         return NullTest(
             null=self.null,
             observed=observed,
-            p_value=float(p_value),
-            smallest_p=min(1.0, 2 * smallest) if alternative is Alternative.TWO_SIDED else smallest,
+            p_value=max(float(p_value), smallest),
+            smallest_p=smallest,
             n_sources=self.n_sources,
             n_tested=self.n_tested,
             observed_tested=self.observed_moved / tested if tested else float("nan"),
@@ -336,6 +344,7 @@ def null_means(
         n_tested=int(moved.sum()),
         smallest_p=draws.smallest_p,
         exhaustive=draws.exhaustive,
+        log_n_all=draws.log_n_all,
     )
 
 

@@ -171,7 +171,10 @@ class SourcePermutation(NullModel):
                 # numpy permutes integers of the machine's word fastest
                 rows = np.tile(group.astype(np.intp), (len(choices[some]), 1))
                 choices[some, group] = rng.permuted(rows, axis=1, out=rows)
-        return NullDraws(choices=choices, exhaustive=False, permutes_sources=True)
+        log_n_all = sum(math.lgamma(len(group) + 1) for group in groups)
+        return NullDraws(
+            choices=choices, exhaustive=False, permutes_sources=True, log_n_all=log_n_all
+        )
 
 
 def _all_permutations(groups: Sequence[NDArray[np.integer]], n: int) -> NDArray[np.integer]:

@@ -33,7 +33,11 @@ from attnxai.statistics.interval import (
     same_everywhere,
 )
 from attnxai.statistics.resamples import Resamples
-from attnxai.statistics.studentized import studentized_ends, transformed_ends
+from attnxai.statistics.studentized import (
+    FEWEST_TRANSFORMED,
+    studentized_ends,
+    transformed_ends,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -120,8 +124,8 @@ def mean_interval(
     same counts make several statistics comparable resample by resample. Where more than
     :data:`~.studentized.MOST_WITHOUT_ERROR` of the resamples hold a single value and so have no standard
     error (hits and misses, scores at their maximum), ``studentized`` becomes ``expanded`` and the note says
-    so. Of so many sources that counts are not kept (:class:`~.resamples.Resamples`) it is had without resamples
-    (:func:`~.studentized.transformed_ends`).
+    so. Where counts are too many to be kept (:class:`~.resamples.Resamples`) and 1,000 values or more count, by their effective
+    number, it is had without resamples (:func:`~.studentized.transformed_ends`).
 
     There are no ends, and the note says why, when all values are the same or sources with a value and a weight
     are fewer than :data:`~.interval.MIN_UNITS` by their effective number.
@@ -142,7 +146,8 @@ def mean_interval(
     note = ""
     if kind is IntervalKind.STUDENTIZED:
         method = "studentized bootstrap over sources"
-        ends = transformed_ends(kept, part, level) if isinstance(counts, Resamples) else None
+        many = isinstance(counts, Resamples) and counted_units(n, n_effective) >= FEWEST_TRANSFORMED
+        ends = transformed_ends(kept, part, level) if many else None
         if ends is not None:
             method = "normal quantiles corrected for skewness (Hall 1992), over sources"
         else:

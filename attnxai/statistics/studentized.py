@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from attnxai.statistics.resamples import Counts
 
+FEWEST_TRANSFORMED = 1_000
+"""Effective number of values from which ends are had without resamples."""
 _MOST_SKEWED = 0.2  # of the mean; that of 1,000 exponential values is 0.06
 MOST_WITHOUT_ERROR = 0.001
 """Largest share of resamples that may hold a single value; beyond it nothing is studentized."""
@@ -75,7 +77,8 @@ def transformed_ends(
 
     Values and weights are as in :func:`studentized_ends`. The distance of the mean from the truth in units of its standard
     error is transformed by a cubic polynomial that takes its skewness away (Hall 1992), and normal quantiles are transformed
-    back. As the studentized bootstrap it is second-order correct, so that from thousands of values both give the same.
+    back. Weights that go with the values change the standard error with the mean, which moves both ends. As the studentized
+    bootstrap it is second-order correct, so that from thousands of values both give the same.
     """
     from scipy.special import ndtri
 
@@ -91,10 +94,12 @@ def transformed_ends(
         (values - mean) / unit, weights / weights.max(), np.ones((1, values.size))
     )
     quantile = float(ndtri((1.0 + level) / 2))
+    moved = float((share * deviations).sum()) / spread**0.5 * quantile**2
     low, high = (
-        mean - unit * error * _inverse_transform(sign * quantile, skewness) for sign in (1, -1)
+        mean - unit * error * (_inverse_transform(sign * quantile, skewness) + moved)
+        for sign in (1, -1)
     )
-    return max(low, float(values.min())), min(high, float(values.max()))
+    return float(max(low, values.min())), float(min(high, values.max()))
 
 
 def _inverse_transform(quantile: float, skewness: float) -> float:

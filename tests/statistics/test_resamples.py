@@ -28,12 +28,20 @@ def test_rows_masks_and_products_are_those_of_one_array():
     assert abs(whole.var() - 29 / 30) < 0.1
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_intervals_of_many_sources_are_those_of_the_studentized_bootstrap(monkeypatch, weighted):
+WEIGHTS = {
+    "equal": lambda values: None,
+    "of their own": lambda values: np.random.default_rng(7).random(len(values)) + 0.1,
+    "larger with the values": lambda values: np.exp(np.nan_to_num(values) / 8),
+    "smaller with the values": lambda values: np.exp(-np.nan_to_num(values) / 8),
+}
+
+
+@pytest.mark.parametrize("of", WEIGHTS)
+def test_intervals_of_many_sources_are_those_of_the_studentized_bootstrap(monkeypatch, of):
     rng = np.random.default_rng(0)
-    values = rng.gamma(0.5, size=2000)
+    values = rng.normal(size=2000) + rng.exponential(size=2000)
     values[3] = np.nan
-    weights = rng.random(2000) + 0.1 if weighted else None
+    weights = WEIGHTS[of](values)
     monkeypatch.setattr(resamples, "MOST_KEPT", 1 << 30)
     kept = mean_interval(values, resamples_of(2000, 9999, rng), weights=weights)
     monkeypatch.undo()
@@ -58,11 +66,28 @@ def test_coverage_of_intervals_without_resamples():
         assert low <= missed <= high
 
 
+@pytest.mark.parametrize("few", ["defined", "weighed", "given"])
+def test_few_values_are_resampled_however_many_resamples_are_asked_for(monkeypatch, few):
+    rng = np.random.default_rng(2)
+    values, weights = rng.normal(size=1200), np.ones(1200)
+    if few == "defined":
+        values[20:] = np.nan
+    if few == "weighed":
+        weights[20:] = 1e-6
+    if few == "given":
+        values, weights = values[:20], weights[:20]
+        monkeypatch.setattr(resamples, "MOST_KEPT", 100)
+    counts = resamples_of(len(values), 10_000, rng)
+    assert isinstance(counts, Resamples)
+    found = mean_interval(values, counts, weights=weights)
+    assert "studentized" in found.method
+
+
 def test_values_that_few_sources_dominate_are_resampled(monkeypatch):
     monkeypatch.setattr(resamples, "MOST_KEPT", 100)
-    values = np.random.default_rng(0).random(300)
+    values = np.random.default_rng(0).random(1300)
     values[7] = 1000.0
-    found = mean_interval(values, resamples_of(300, 500, np.random.default_rng(1)))
+    found = mean_interval(values, resamples_of(1300, 500, np.random.default_rng(1)))
     assert "Hall" not in found.method
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -111,8 +112,16 @@ def blocks_of(
             keys.append(whole.columns[name])
         elif name == ANNOTATORS:
             keys.append([marked.tobytes() for marked in whole.present.T])
-    groups = list(zip(*keys, strict=True))
-    return deal_blocks(groups, streams.of("blocks"), size=min(BLOCK_SIZE, settings.most_together))
+    size = min(BLOCK_SIZE, settings.most_together)
+    groups: list[Hashable] = list(zip(*keys, strict=True))
+    # a small split stays in one block, so that its sources have each other as partners whatever their class
+    n_of_split = Counter(whole.splits)
+    small = {split for split, n in n_of_split.items() if 2 * n <= size < len(whole)}
+    groups = [
+        split if split in small else group
+        for split, group in zip(whole.splits, groups, strict=True)
+    ]
+    return deal_blocks(groups, streams.of("blocks"), size=size, undivided=small)
 
 
 def _run(

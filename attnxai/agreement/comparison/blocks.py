@@ -11,7 +11,7 @@ lie side by side in a store, where a chunk has those of many sources and would o
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,11 @@ _LEAST_OF_GROUP = 16
 
 
 def deal_blocks(
-    groups: Sequence[Hashable], rng: np.random.Generator, *, size: int = BLOCK_SIZE
+    groups: Sequence[Hashable],
+    rng: np.random.Generator,
+    *,
+    size: int = BLOCK_SIZE,
+    undivided: Collection[Hashable] = (),
 ) -> list[NDArray[np.intp]]:
     """Deal sources into blocks of about equal size, at random.
 
@@ -39,6 +43,8 @@ def deal_blocks(
         Source of randomness.
     size : int
         Sources of a block, about.
+    undivided : collection of hashable
+        Groups that are to be in one block.
 
     Returns
     -------
@@ -64,6 +70,8 @@ def deal_blocks(
     # large groups first, so that small ones even out what these leave
     for own in sorted(members.values(), key=len, reverse=True):
         n_parts = min(n_blocks, max(1, len(own) // _LEAST_OF_GROUP))
+        if groups[own[0]] in undivided:
+            n_parts = 1
         of_rows: dict[int, list[NDArray[np.intp]]] = {}
         for k, part in enumerate(np.array_split(np.array(own), n_parts)):
             if n_parts == n_blocks:

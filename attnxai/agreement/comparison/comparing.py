@@ -141,10 +141,11 @@ def compare_all(
     for maps in stacks:
         if isinstance(maps, MapChunks):
             annotations = without_sources(annotations, maps.reasons)
-    large = len(annotations.sources) > settings.most_together
-    places: Places | None = None if large else {}
+    places: Places | None = None if len(annotations.sources) > settings.most_together else {}
     annotations = usable_annotations(annotations, images, fwhm_arcsec, places=places)
     annotations, images, stacks = independent_sources(annotations, images, stacks)
+    # once sources are left out
+    large = len(annotations.sources) > settings.most_together
     held = [] if large else [maps.select(maps.sources) for maps in stacks]
     options: _Aligning = {"fwhm_arcsec": fwhm_arcsec, "use_source_weights": use_source_weights}
     labels = labels_in_use(annotations)
@@ -270,7 +271,8 @@ def _compare(
         for label, make in labels
     ]
     n_of_nulls = len(settings.chosen_nulls) * len(whole.explanations)
-    large = len(whole) > settings.most_together
+    # pairs on demand have no pixels but those of blocks
+    large = len(whole) > settings.most_together or not isinstance(source, PairsInMemory)
     n_steps = [0 if large else 2 + n_of_nulls, len(list(scopes_of(whole))) + len(labels)]
     n_done = 0
 

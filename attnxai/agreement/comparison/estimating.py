@@ -17,6 +17,7 @@ from attnxai.agreement.comparison.null_tests import (
     SourcePermutationTests,
     run_sourcewise_test,
 )
+from attnxai.agreement.comparison.strata import CLASS, KnownOfSources
 from attnxai.agreement.effect_components import EffectParts
 from attnxai.agreement.estimates import (
     Estimate,
@@ -85,14 +86,15 @@ class ScopeTests:
     ) -> None:
         """Permute the sources of the scope, of all inputs or of a block of them."""
         permutations = SourcePermutationTests(inputs, settings, streams, scope.names, whole=whole)
-        strata = {inputs.stratified.of_sources[i] for i in scope.members}
         # of one class alone, permuting within classes is permuting all
-        several = len(strata) > 1 if whole else len(inputs.stratified.keys) > 1
-        in_strata = strata != {None} and (scope.class_name == ALL or several)
+        of_class = scope.class_name != ALL
+        in_strata = not (of_class and inputs.stratified.keys == (CLASS,))
         for m, e in itertools.product(range(len(inputs.metrics)), range(len(values.pair_means[0]))):
             if inputs.names[e] != CENTRE_BIAS:
                 table = values.pair_means[m][e]
-                self.means[m, e] = permutations.run(table, scope.members, in_strata=in_strata)
+                self.means[m, e] = permutations.run(
+                    table, scope.members, in_strata=in_strata, of_class=of_class
+                )
             if main and e < inputs.n_explanations:
                 self.effects[m, e] = _effect_parts(inputs, values.pairs[m, e], scope)
 
@@ -120,14 +122,12 @@ def _effect_parts(inputs: Inputs, tables: NDArray[np.float64], scope: Scope) -> 
     return EffectParts.of(tables, strata)
 
 
-def scopes_of(pairs: AlignedPairs) -> Iterator[Scope]:
-    """Every group, and all if there are several; of each every class, and all."""
-    groups = sorted({str(split) for split in pairs.splits})
-    if len(groups) > 1:
-        groups.append(ALL)
-    known = sorted({name for name in pairs.classes if name is not None})
+def scopes_of(pairs: AlignedPairs, known_of_all: KnownOfSources | None = None) -> Iterator[Scope]:
+    """Every group, and all if there are several; of each every class, and all. Of a block those that all sources have."""
+    known = known_of_all or KnownOfSources.of(pairs)
+    groups = [*known.splits, *([ALL] if len(known.splits) > 1 else [])]
     for group in groups:
-        for class_name in (ALL, *known):
+        for class_name in (ALL, *known.classes):
             members = [
                 i
                 for i in range(len(pairs.sources))

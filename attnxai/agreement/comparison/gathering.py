@@ -159,13 +159,15 @@ def gather(
         streams = request.streams.within("block", str(block.number))
         request = dataclasses.replace(request, streams=streams)
     number = block.number if block else None
-    everywhere = _measured(inputs, request, once, number=number, on_step=on_step)
+    known = block.known_of_all if block else None
+    everywhere = _measured(inputs, request, once, known, number=number, on_step=on_step)
     if settings.within is None or EMISSION not in inputs.pairs.baselines:
         return Found(everywhere=everywhere, within=None)
-    on_emission = inputs.within_emission()
+    # of a block a single source will do, beside those of others
+    on_emission = inputs.within_emission(fewest=2 if block is None else 1)
     within = None
     if on_emission is not None:
-        within = _measured(on_emission, request, once, number=number, on_step=lambda: None)
+        within = _measured(on_emission, request, once, known, number=number, on_step=lambda: None)
     left_out = sorted(left_out_within(inputs.pairs), key=lambda one: one[1])
     return Found(everywhere=everywhere, within=within, left_out=tuple(left_out))
 
@@ -174,6 +176,7 @@ def _measured(
     inputs: Inputs,
     request: Request,
     once: Once,
+    known_of_all: KnownOfSources | None,
     *,
     number: int | None,
     on_step: Callable[[], None],
@@ -197,7 +200,7 @@ def _measured(
     if several and not of_label and inputs.within is None:
         annotators = annotators_of(inputs, settings, verdict_group, streams, once)
     tests = {}
-    for scope in scopes_of(inputs.pairs):
+    for scope in scopes_of(inputs.pairs, known_of_all):
         main = scope.names == (verdict_group, ALL)
         if of_label and not main:
             continue

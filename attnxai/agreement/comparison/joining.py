@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.agreement.comparison.once import AnnotatorsOfVerdict
+    from attnxai.agreement.estimates import UndefinedValue
     from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
 
 
@@ -48,7 +49,7 @@ class JoinedBlocks:
         """All blocks, the sources in the order of their ids."""
         return Found(
             everywhere=self._everywhere.joined(self._n_blocks),
-            within=self._within.joined(self._n_blocks) if self._within.parts else None,
+            within=self._within.joined(self._n_blocks) if self._within.n_sources > 1 else None,
             left_out=tuple(sorted(self._left_out, key=lambda one: one[1])),
         )
 
@@ -60,6 +61,10 @@ class _Parts:
         self.parts: list[Gathered] = []
         self._tests: dict[tuple[str, str], ScopeTests] = {}
         self._annotators: AnnotatorsOfVerdict | None = None
+
+    @property
+    def n_sources(self) -> int:
+        return sum(len(part.inputs.pairs) for part in self.parts)
 
     def add(self, part: Gathered) -> None:
         for names, of_block in part.tests.items():
@@ -84,8 +89,7 @@ class _Parts:
             else np.full((len(inputs.metrics), *part.inputs.individuals.present.shape), np.nan)
             for part in parts
         )
-        place = {source: i for i, source in enumerate(inputs.pairs.sources)}
-        undefined = (one for part in parts for one in part.undefined)
+        undefined = [one for part in parts for one in part.undefined]
         return Gathered(
             inputs=inputs,
             values=Values(
@@ -95,7 +99,7 @@ class _Parts:
                 pairs=np.empty(0),
                 partial_correlations=along(part.values.partial_correlations for part in parts),
             ),
-            undefined=tuple(sorted(undefined, key=lambda one: place[one.source])),
+            undefined=tuple(sorted(undefined, key=_order_of_undefined(inputs))),
             nulls={
                 name: [
                     NullTables(
@@ -117,6 +121,26 @@ class _Parts:
             ),
             n_blocks=n_blocks,
         )
+
+
+def _order_of_undefined(inputs: Inputs) -> Callable[[UndefinedValue], tuple[int, ...]]:
+    """The order of undefined values of all sources together: by metric, map, annotator and source."""
+    places = [
+        {name: i for i, name in enumerate(names)}
+        for names in (
+            [metric.name for metric in inputs.metrics],
+            inputs.names,
+            inputs.pairs.annotators,
+            inputs.pairs.sources,
+        )
+    ]
+
+    def key(one: UndefinedValue) -> tuple[int, ...]:
+        found = one.metric, one.explanation, one.annotator, one.source
+        # partial correlations come last
+        return tuple(at.get(name, len(at)) for at, name in zip(places, found, strict=True))
+
+    return key
 
 
 def _joined_ceilings(parts: Sequence[Gathered], order: NDArray[np.intp]) -> dict[str, NoiseCeiling]:

@@ -87,7 +87,10 @@ class Pairings:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PermutationMeans:
-    """What :class:`PermutationTests` are made of, over the sources of a block; those of blocks can be added."""
+    """What :class:`PermutationTests` are made of, over the sources of a block; those of blocks can be added.
+
+    ``strata`` are those of the sources, which are ``of_class`` if they are of one class.
+    """
 
     pooled: NullMeans | None = None
     within_strata: NullMeans | None = None
@@ -95,6 +98,8 @@ class PermutationMeans:
     pooled_pairings: Pairings | None = None
     within_pairings: Pairings | None = None
     left_out: tuple[str, ...] = ()
+    strata: frozenset[Hashable] = frozenset()
+    of_class: bool = False
 
     def __add__(self, other: PermutationMeans) -> PermutationMeans:
         by_size = None
@@ -108,7 +113,9 @@ class PermutationMeans:
             within_size=by_size,
             pooled_pairings=_add(self.pooled_pairings, other.pooled_pairings),
             within_pairings=_add(self.within_pairings, other.within_pairings),
-            left_out=(*self.left_out, *other.left_out),
+            left_out=tuple(sorted((*self.left_out, *other.left_out))),
+            strata=self.strata | other.strata,
+            of_class=self.of_class,
         )
 
     def tests(self, alternative: Alternative) -> PermutationTests:
@@ -116,13 +123,18 @@ class PermutationMeans:
         if self.pooled is None or self.pooled.n_sources < 2:
             return PermutationTests(left_out=self.left_out)
         pooled = self.pooled.test(alternative)
-        within = self.within_strata.test(alternative) if self.within_strata else None
+        # of one stratum alone, permuting within strata is permuting all
+        stratified = self.strata != {None} and not (self.of_class and len(self.strata) < 2)
+        within = by_size = None
+        if stratified and self.within_strata is not None:
+            within = self.within_strata.test(alternative)
+            by_size = self.within_size
         return PermutationTests(
             pooled=pooled,
             within_strata=within,
             pooled_rejections_pairing_broken=_rejections(pooled, self.pooled_pairings),
             within_rejections_pairing_broken=_rejections(within, self.within_pairings),
-            p_within_size=self.within_size.test(alternative).p_value if self.within_size else None,
+            p_within_size=by_size.test(alternative).p_value if by_size else None,
             left_out=self.left_out,
         )
 
@@ -161,9 +173,14 @@ class SourcePermutationTests:
         self._pairings: dict[tuple[str, bytes], list[NDArray[np.intp]] | None] = {}
 
     def run(
-        self, matrix: NDArray[np.float64], members: NDArray[np.intp], *, in_strata: bool
+        self,
+        matrix: NDArray[np.float64],
+        members: NDArray[np.intp],
+        *,
+        in_strata: bool,
+        of_class: bool = False,
     ) -> PermutationMeans:
-        """Permute the members (positions of sources), pooled and, if asked for, within strata.
+        """Permute the members (positions of sources, which may be ``of_class``), pooled and, if asked for, within strata.
 
         ``matrix``, shape (n_sources, n_sources), holds the metric of every source's map with every source's annotation.
         """
@@ -172,19 +189,23 @@ class SourcePermutationTests:
         sources = self._inputs.pairs.sources
         left_out = tuple(sources[i] for i in np.setdiff1d(counted, usable))
         # one source of a block keeps its own annotation, beside those of other blocks
+        strata = frozenset(self._inputs.stratified.of_sources[i] for i in members)
+        if self._whole and (strata == {None} or (of_class and len(strata) < 2)):
+            in_strata = False
+        about = PermutationMeans(left_out=left_out, strata=strata, of_class=of_class)
         if usable.size < (2 if self._whole else 1):
-            return PermutationMeans(left_out=left_out)
+            return about
         pooled = self._test(SourcePermutation(within_strata=False), matrix, usable)
         if not in_strata:
-            return PermutationMeans(pooled=pooled, left_out=left_out)
+            return dataclasses.replace(about, pooled=pooled)
         within = self._test(SourcePermutation(keys=self._inputs.stratified.keys), matrix, usable)
-        return PermutationMeans(
+        return dataclasses.replace(
+            about,
             pooled=pooled,
             within_strata=within,
             within_size=self._within_size(matrix, usable),
             pooled_pairings=self._means_of_pairings(pooled.null, matrix, usable),
             within_pairings=self._means_of_pairings(within.null, matrix, usable),
-            left_out=left_out,
         )
 
     def _means_of_pairings(

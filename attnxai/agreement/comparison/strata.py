@@ -55,10 +55,15 @@ class Strata:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class KnownOfSources:
-    """How many sources there are, for how many the class is not known, and which columns have a value for any."""
+    """What blocks have to know of all sources.
+
+    How many there are, for how many the class is not known, their splits and classes, and which columns have a value for any.
+    """
 
     n_sources: int
     n_without_class: int
+    splits: tuple[str, ...]
+    classes: tuple[str, ...]
     columns: Mapping[str, bool]
 
     @classmethod
@@ -67,6 +72,8 @@ class KnownOfSources:
         return cls(
             n_sources=len(pairs),
             n_without_class=pairs.classes.count(None),
+            splits=tuple(sorted({str(split) for split in pairs.splits})),
+            classes=tuple(sorted({name for name in pairs.classes if name is not None})),
             columns={
                 name: any(value is not None for value in values)
                 for name, values in pairs.columns.items()

@@ -102,9 +102,9 @@ class Inputs:
             elsewhere=elsewhere,
         )
 
-    def within_emission(self) -> Inputs | None:
-        """The same on each source's own emission; None where fewer than two sources have enough of it."""
-        pairs = within_own_emission(self.pairs)
+    def within_emission(self, *, fewest: int = 2) -> Inputs | None:
+        """The same on each source's own emission; None where fewer sources than that have enough of it."""
+        pairs = within_own_emission(self.pairs, fewest=fewest)
         if pairs is None:
             return None
         kept = [self.pairs.sources.index(source) for source in pairs.sources]

@@ -16,8 +16,14 @@ from attnxai.agreement.comparison import ComparisonSettings, compare_pairs, show
 from attnxai.agreement.comparison.blocks import deal_blocks
 from attnxai.alignment import on_demand
 from attnxai.alignment.pairs import align
-from attnxai.annotations.shapes import Label
-from attnxai.errors import OptionError, UndefinedValuesWarning
+from attnxai.annotations.shapes import Label, Shape, ShapeKind
+from attnxai.errors import (
+    FewSourcesWarning,
+    LeftOutWarning,
+    OptionError,
+    UndefinedValuesWarning,
+)
+from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS, TargetKind, agreement_tables
 from attnxai.nulls import SourcePermutation
 from attnxai.nulls.p_values import null_means
@@ -226,6 +232,107 @@ def test_what_is_wrong_with_the_request_is_said_as_it_is_whichever_process_finds
         said.append(str(raised.value))
     assert said[0] == said[1]
     assert said[0].startswith("unknown strata 'redshift'")
+
+
+def sources_tested(result):
+    """Sources of every scope with an estimate, and with each test."""
+    return {
+        (e.group, e.class_name): (
+            e.interval.n_units,
+            e.pooled and e.pooled.n_sources,
+            e.within_strata and e.within_strata.n_sources,
+        )
+        for e in result.estimates
+        if (e.explanation, e.metric) == ("gate1", "nss")
+    }
+
+
+@pytest.mark.parametrize("strata", [("class",), ("size",), ("class", "survey"), ("survey",)])
+def test_scopes_and_tests_have_the_sources_that_they_have_together(strata):
+    maps, marks, images = made_up(n_sources=116, agreement=0.3, side=20)
+    training = {0, 1, 2, 3, 4, 5}
+    splits = tuple(Split.TRAINING if i in training else Split.HELD_OUT for i in range(116))
+    maps = dataclasses.replace(maps, splits=splits)
+    rare = {f"source_{i:02d}": "odd" for i in (20, 50, 90)}
+    marks = dataclasses.replace(
+        marks,
+        classes={**marks.classes, **rare},
+        annotations=tuple(
+            dataclasses.replace(a, other=surveyed(a.source)) for a in marks.annotations
+        ),
+    )
+    images = [dataclasses.replace(image, class_name=None) for image in images]
+    settings = dataclasses.replace(QUICK, metrics=("nss",), strata=strata)
+    one, blocks = (
+        attnxai.compare(
+            maps, marks, images, settings=dataclasses.replace(settings, most_together=n)
+        )
+        for n in (200, 50)
+    )
+    assert blocks.settings["n_blocks"] > 1
+    assert sources_tested(blocks) == sources_tested(one)
+    assert ("all", "odd") in sources_tested(one)
+
+
+def surveyed(source):
+    """A survey that is known for some sources."""
+    return {"survey": "FIRST"} if source in ("source_07", "source_31", "source_77") else {}
+
+
+def test_few_permutations_limit_the_p_value_in_blocks_too():
+    maps, marks, images = made_up(n_sources=60, side=20)
+    splits = tuple(Split.HELD_OUT if i < 4 else Split.TRAINING for i in range(60))
+    maps = dataclasses.replace(maps, splits=splits)
+    said = []
+    for n in (50, 100):
+        with pytest.warns(FewSourcesWarning) as warned:
+            found = attnxai.compare(
+                maps, marks, images, settings=dataclasses.replace(QUICK, most_together=n)
+            )
+        assert any("smallest attainable p-value is 0.25" in str(w.message) for w in warned)
+        said.append(found.estimate("gate2", "nss").test)
+    assert said[0].smallest_p == said[1].smallest_p == 0.25
+    assert said[0].p_value >= 0.25
+    # 24 permutations of all four
+    assert found.estimate("gate2", "nss").pooled.smallest_p == pytest.approx(1 / 24)
+
+
+def test_sources_that_are_left_out_can_make_blocks_needless():
+    maps, marks, images = made_up(n_sources=54, agreement=0.3, side=24)
+    marks = labelled(marks)
+    outside = {f"source_{i:02d}" for i in range(8)}
+    away = Shape(kind=ShapeKind.POINT, x=900.0, y=900.0)
+    marks = dataclasses.replace(
+        marks,
+        annotations=tuple(
+            dataclasses.replace(a, shape=away) if a.source in outside else a
+            for a in marks.annotations
+        ),
+    )
+    with pytest.warns(LeftOutWarning):
+        one, other = (
+            attnxai.compare(
+                maps, marks, images, settings=dataclasses.replace(QUICK, most_together=n)
+            )
+            for n in (50, 100)
+        )
+    assert len(other.sources) == 46
+    record = other.to_record()
+    record["settings"]["most_together"] = 50
+    assert json.dumps(one.to_record()) == json.dumps(record)
+
+
+def test_single_sources_of_blocks_count_within_emission(pairs):
+    """Four sources have emission, of which no block has all."""
+    faint = np.array([i not in (3, 8, 60, 100) for i in range(len(pairs))])
+    brightness = pairs.brightness.copy()
+    brightness[faint] *= brightness[faint] > 0.99
+    made = dataclasses.replace(pairs, brightness=brightness)
+    settings = (dataclasses.replace(one, within="emission") for one in (QUICK, BLOCKS))
+    together, blocks = (compare_pairs(made, settings=one, rng=0) for one in settings)
+    assert together.within_emission.sources == blocks.within_emission.sources
+    assert len(blocks.within_emission.sources) == 4
+    assert blocks.notes == together.notes
 
 
 def test_a_report_of_many_sources_shows_some_of_them(monkeypatch, tmp_path):
