@@ -3,15 +3,19 @@
     python benchmarks/large_store.py                                       # 1,000, 10,000 and 100,000 sources
     python benchmarks/large_store.py --sources 1000 --folder large --keep  # leaves images, marks and maps there
     python benchmarks/large_store.py --sources 1000 --one all              # with comparison and report
+    python benchmarks/large_store.py --sources 10000 --compare 2           # attnxai compare itself, with two workers
 
 Simulated FITS cutouts (150 x 150 pixels, 8 bit, a place on the sky each), nine marks of three annotators a source, and a store
 of maps as ``attnxai maps`` writes it are made first, some sources again and again with other noise. Every number of sources
-is a process of its own; of each step CPU milliseconds a source and the most memory until then are printed.
+is a process of its own; of each step CPU milliseconds a source and the most memory until then are printed. With ``--compare``
+it is the command line, from reading to the report: seconds by the clock and of processors, and the most memory that all of its
+processes held at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import resource
@@ -228,6 +232,30 @@ def measure(folder: Path, n: int, *, compare: bool) -> dict[str, tuple[float, fl
     return found
 
 
+def run_command(folder: Path, workers: int) -> tuple[float, float, float]:
+    """Seconds and CPU seconds of ``attnxai compare``, and gigabytes of all its processes, shared memory counted once."""
+    import psutil  # type: ignore[import-untyped]
+
+    command = [sys.executable, "-m", "attnxai", "compare", "--quiet", "--figures", "png"]
+    command += ["--maps", str(folder / "maps.zarr"), "--annotations", str(folder / "marks.csv")]
+    command += ["--images", str(folder / "images"), "--output", str(folder / "report")]
+    start, most = time.perf_counter(), 0
+    used: dict[int, float] = {}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with psutil.Popen([*command, "--workers", str(workers)], **quiet) as process:
+        while process.poll() is None:
+            held = 0
+            with contextlib.suppress(psutil.Error):
+                for one in [process, *process.children(recursive=True)]:
+                    held += one.memory_full_info().pss
+                    used[one.pid] = sum(one.cpu_times()[:2])
+                most = max(most, held)
+            time.sleep(0.5)
+        if process.returncode:
+            raise SystemExit(f"attnxai compare ended with {process.returncode}")
+    return time.perf_counter() - start, sum(used.values()), most / 1e9
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -236,6 +264,7 @@ def main() -> None:
         "--folder", type=Path, help="where to make the inputs; a temporary folder when left out"
     )
     parser.add_argument("--keep", action="store_true", help="leave the inputs")
+    parser.add_argument("--compare", type=int, metavar="WORKERS", help="run attnxai compare")
     parser.add_argument("--one", choices=("reading", "all"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -243,10 +272,19 @@ def main() -> None:
         print(json.dumps(measured))
         return
     rows: dict[str, list[str]] = {}
+    if options.compare:
+        print(
+            "| Sources | Workers | Seconds | CPU seconds | GB |\n| ---: | ---: | ---: | ---: | ---: |"
+        )
     for n in options.sources:
         root = Path(tempfile.mkdtemp(dir=options.folder, prefix=f"{n}_"))
         try:
             write_inputs(root / "inputs", n)
+            if options.compare:
+                seconds, used, gigabytes = run_command(root / "inputs", options.compare)
+                numbers = f"{seconds:.0f} | {used:.0f} | {gigabytes:.2f}"
+                print(f"| {n:,} | {options.compare} | {numbers} |", flush=True)
+                continue
             command = [
                 sys.executable,
                 __file__,
@@ -264,6 +302,8 @@ def main() -> None:
                 shutil.rmtree(root)
         for name, (milliseconds, gigabytes) in json.loads(done.stdout.splitlines()[-1]).items():
             rows.setdefault(name, []).append(f"{milliseconds:.2f} | {gigabytes:.2f}")
+    if not rows:
+        return
     print("| Step |" + "".join(f" {n:,}: ms | GB |" for n in options.sources))
     print("| --- |" + " ---: | ---: |" * len(options.sources))
     for name, cells in rows.items():
