@@ -15,7 +15,6 @@ processes held at once.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import csv
 import json
 import resource
@@ -232,28 +231,36 @@ def measure(folder: Path, n: int, *, compare: bool) -> dict[str, tuple[float, fl
     return found
 
 
-def run_command(folder: Path, workers: int) -> tuple[float, float, float]:
-    """Seconds and CPU seconds of ``attnxai compare``, and gigabytes of all its processes, shared memory counted once."""
-    import psutil  # type: ignore[import-untyped]
+def held_gigabytes(process: int | str) -> float:
+    """Memory of a process and those that it has started, shared memory counted once (Linux)."""
+    folder = Path("/proc") / str(process)
+    try:
+        lines = (folder / "smaps_rollup").read_text().splitlines()
+        started = (folder / "task" / str(process) / "children").read_text().split()
+    except OSError:  # which has ended
+        return 0.0
+    held = sum(float(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return held * 1024 / 1e9 + sum(map(held_gigabytes, started))
 
+
+def run_command(folder: Path, workers: int) -> tuple[float, float, float]:
+    """Seconds and CPU seconds of ``attnxai compare``, and gigabytes of all its processes."""
     command = [sys.executable, "-m", "attnxai", "compare", "--quiet", "--figures", "png"]
     command += ["--maps", str(folder / "maps.zarr"), "--annotations", str(folder / "marks.csv")]
     command += ["--images", str(folder / "images"), "--output", str(folder / "report")]
-    start, most = time.perf_counter(), 0
-    used: dict[int, float] = {}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with psutil.Popen([*command, "--workers", str(workers)], **quiet) as process:
+    command += ["--workers", str(workers)]
+
+    def used() -> float:
+        return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+    start, before, most = time.perf_counter(), used(), 0.0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            held = 0
-            with contextlib.suppress(psutil.Error):
-                for one in [process, *process.children(recursive=True)]:
-                    held += one.memory_full_info().pss
-                    used[one.pid] = sum(one.cpu_times()[:2])
-                most = max(most, held)
+            most = max(most, held_gigabytes(process.pid))
             time.sleep(0.5)
-        if process.returncode:
-            raise SystemExit(f"attnxai compare ended with {process.returncode}")
-    return time.perf_counter() - start, sum(used.values()), most / 1e9
+    if process.returncode:
+        raise SystemExit(f"attnxai compare ended with {process.returncode}")
+    return time.perf_counter() - start, used() - before, most
 
 
 def main() -> None:

@@ -163,7 +163,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 WRITERS = {
     "compare": (
         ["--model", "d8.pt", "--annotations", "mine.csv"],
-        "attnxai.alignment.pairs.check_overlap",
+        "attnxai.alignment.source_facts.check_overlap",
     ),
     "plan": (["--effect", "1", "--sd-source", "1"], "attnxai.planning.plan.plan_power"),
     "validate": (["--quick", "--n-experiments", "10"], "attnxai.validation.plan.run_validation"),

@@ -11,8 +11,8 @@ import attnxai
 
 PACKAGE = Path(attnxai.__file__).parent
 MODULES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
-# what a process and those that it has started send each other
-EXCEPTED = {"jobs/worker.py"}
+# what a process and those that it has started, or the workers of its cluster, send each other
+EXCEPTED = {"jobs/worker.py", "jobs/dask_jobs.py"}
 CALLS = {"torch.load", "pd.read_pickle", "pandas.read_pickle", "eval", "exec", "torch.jit.load"}
 
 

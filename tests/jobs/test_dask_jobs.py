@@ -161,16 +161,14 @@ def test_a_job_that_ends_every_worker_is_named(
     cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 1)
-    with warnings.catch_warnings(
-        record=True
-    ) as said:  # also that there is no worker while they start anew
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        # of lost workers, whose news can come after the end, and that there is none while they start anew
+        warnings.simplefilter("ignore", AttnxaiWarning)
         with pytest.raises(
             JobError,
             match=r"job0 was not finished: 2 workers that had it ended, the last .* tcp://",
         ):
             run_jobs(jobs_of(kill, 0), scheduler=cluster.scheduler_address)
-    assert any("was lost" in str(one.message) for one in said)
 
 
 def wait(place: str, report: Any) -> None:
