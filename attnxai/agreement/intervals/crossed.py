@@ -303,13 +303,13 @@ def generalises_to(
     elif n_annotators <= FEW_ANNOTATORS:
         annotators = f"these {n_annotators} annotators"
     else:
-        annotators = f"annotators like these {n_annotators}"
-    sources = f"sources like these {n_sources}"
+        annotators = f"annotators like these {n_annotators:,}"
+    sources = f"sources like these {n_sources:,}"
     n_counted = counted_units(n_sources, n_effective)
     if n_counted < MIN_UNITS:
         sources = "this source alone" if n_sources == 1 else f"these {n_sources} sources alone"
     if n_counted < n_sources:
-        sources += f", which weigh as much as {n_counted} equal ones"
+        sources += f", which weigh as much as {n_counted:,} equal ones"
     text = f"The result is about {annotators} and this trained model, for {sources}."
     if 2 <= n_annotators <= FEW_ANNOTATORS:
         text += (

@@ -27,7 +27,7 @@ from attnxai.explanations.map_run import MapRun, write_map_store
 from attnxai.jobs.plugins import LOADED, load_plugins
 from attnxai.jobs.runner import run_jobs
 from attnxai.models.checkpoints import load_model
-from tests.explanations.test_map_run import cube, tree
+from tests.explanations.map_runs.conftest import cube, tree
 
 N = 300
 PLUGIN = """
