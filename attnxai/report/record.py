@@ -82,7 +82,8 @@ class Record:
     versions : mapping of str to str
         Of Python and packages.
     inputs : mapping of str to InputHash
-        ``annotations``, ``images``, and ``model NAME`` of every model or file of maps.
+        ``annotations``, ``images``, the classes and splits of images as ``labels``, and ``model NAME`` of every model or
+        file of maps.
     plugins : mapping of str to str
         Hashes of the files of plug-ins that were used, by what they registered.
     n_numbers, numbers_sha256
@@ -122,7 +123,7 @@ class Record:
             ),
             plugins={f"{one['kind']} {one['name']}": one.get("sha256") or "" for one in plugins},
             n_numbers=len(numbers),
-            numbers_sha256=_sha256_of(numbers),
+            numbers_sha256=_sha256_of(sorted(numbers.items())),
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -138,9 +139,11 @@ def hashes_of_inputs(
     ordered = sorted(images, key=lambda image: image.source)
     few = ordered if len(ordered) <= _MOST_PARTS else ()
     seen = InputHash.of(images.sha256(), [image.sha256() for image in few])
+    stated = [_sha256_of([image.source, image.class_name, image.split]) for image in ordered]
     return {
         "annotations": InputHash.of(annotations.sha256, files),
         "images": dataclasses.replace(seen, n_parts=len(ordered)),
+        "labels": InputHash.of(_sha256_of(stated), stated),
         # names of files may hold bytes that are not UTF-8
         **{
             f"model {name.encode(errors='backslashreplace').decode()}": InputHash.of(sha256 or "")
@@ -159,11 +162,11 @@ def check_inputs_unchanged(
 ) -> None:
     """Refuse inputs that are not those of a record; the OptionError names the first, and ends with the remedy."""
     current = hashes_of_inputs(annotations, images, models)
+    seen = [f"{source} of {images.origin}" for source in sorted(images.sources)]
     names = {
         "annotations": sorted(annotations.files) or [annotations.path],
-        "images": [
-            f"{image.source} of {images.origin}" for image in images.select(sorted(images.sources))
-        ],
+        "images": seen,
+        "labels": seen,
     }
     for which, there in recorded.items():
         here = current.get(which)
@@ -188,11 +191,12 @@ def check_inputs_unchanged(
 
 
 def _kinds(which: str) -> str:
-    return {"annotations": "files of annotations"}.get(which, which[:60])
+    return {"annotations": "files of annotations", "labels": "images"}.get(which, which[:60])
 
 
 def _kind(which: str) -> str:
-    return {"annotations": "annotations", "images": "image"}.get(which, "model or maps")
+    kinds = {"annotations": "annotations", "images": "image", "labels": "class or split of"}
+    return kinds.get(which, "model or maps")
 
 
 def read_record(report: Path) -> tuple[Record, Path]:
@@ -307,13 +311,13 @@ def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         yield place, value
 
 
-def _sha256_of(numbers: Mapping[str, float | None]) -> str:
-    return hashlib.sha256(json.dumps(sorted(numbers.items())).encode()).hexdigest()
+def _sha256_of(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 def is_summary_of(record: Record, summary: Mapping[str, Any]) -> bool:
     """Whether the numbers of a summary are those of a record."""
-    return _sha256_of(numbers_of(summary)) == record.numbers_sha256
+    return _sha256_of(sorted(numbers_of(summary).items())) == record.numbers_sha256
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

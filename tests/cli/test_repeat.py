@@ -111,6 +111,24 @@ def test_inputs_that_changed_are_named(report, sample):
     attnxai("repeat", "attnxai-report", cwd=sample, check=0)
 
 
+def test_labels_that_changed_are_named(sample, without_figures):
+    names = sorted({row["source"] for row in read_table(sample / "mine.csv")})
+    rows = [{"source": name, "class": "FR I" if "fr1" in name else "FR II"} for name in names]
+    write_table(sample / "labels.csv", rows)
+    write_table(
+        sample / "mine.csv", [{**row, "class": ""} for row in read_table(sample / "mine.csv")]
+    )
+    labelled = (*COMPARE, "--images", "images", "--labels", "labels.csv")
+    attnxai(*labelled, "-o", "labelled", cwd=sample, check=0)
+    write_table(sample / "labels.csv", [{**rows[0], "class": "FR II"}, *rows[1:]])
+    refused(
+        attnxai("repeat", "labelled", cwd=sample),
+        f"class or split of {names[0]} of images changed since the report was made",
+    )
+    write_table(sample / "labels.csv", rows)
+    attnxai("repeat", "labelled", cwd=sample, check=0)
+
+
 def test_inputs_that_are_missing_or_lie_elsewhere(report, sample, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     page = shutil.move(report / "index.html", elsewhere / "page.html")
