@@ -91,7 +91,7 @@ def maps(
     reading = keywords_of(given, annotated=bool(annotations))
     names = [name.lower() for name in options.listed(explain or ("gates",))]
     chosen_methods(names)
-    device = options.use_machine(device, threads)
+    device = options.use_machine(device, threads, scheduler)
     request = _Request(
         model=model,
         methods=names,

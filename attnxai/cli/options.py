@@ -204,14 +204,19 @@ def say_what_ships(models: Iterable[str], annotations: Iterable[str] = ()) -> No
         stderr.print(says_what_ships(name))
 
 
-def use_machine(device: str, threads: int | None) -> str:
-    """Set the number of threads, and find the device that ``auto`` stands for."""
+def use_machine(device: str, threads: int | None, scheduler: str | None = None) -> str:
+    """Set the number of threads, and find the device that ``auto`` stands for.
+
+    Devices of a cluster are those of its workers, which refuse one that they do not have.
+    """
     import torch
 
-    from attnxai.training.loop import check_device
+    from attnxai.models.device_memory import check_device
 
     if threads is not None:
         torch.set_num_threads(threads)
+    if scheduler is not None:
+        return "cpu" if device == "auto" else device
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     check_device(device)

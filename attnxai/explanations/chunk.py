@@ -20,6 +20,7 @@ from attnxai.explanations.files.map_store import encoded_chunk, layout_of, place
 from attnxai.explanations.stack import MapStack
 from attnxai.jobs.plugins import load_plugins
 from attnxai.models.checkpoints import load_model
+from attnxai.models.device_memory import check_device
 from attnxai.models.model import AttentionModel
 from attnxai.models.prepared import Prepared, prepared
 from attnxai.models.wrapped_network import weights_sha256
@@ -212,6 +213,7 @@ def _model(name: str, sha256: str, device: str) -> tuple[AttentionModel, Prepare
             f"model {name} has changed since the run began, or is another one here: its hash is {found[:12]}, not "
             f"{sha256[:12]}; begin anew with one model"
         )
+    check_device(device)
     model.network.to(device)
     return model, Prepared()
 

@@ -22,7 +22,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attnxai.errors import AttnxaiError, AttnxaiWarning, JobError, OptionError
 from attnxai.jobs.plugins import LOADED, load_plugins
@@ -208,8 +208,7 @@ def _outcome(future: Future, scheduler: str) -> Outcome:
             f"{str(error).splitlines()[0] if str(error) else 'no message'}); install this version, with the same versions of "
             "Python and distributed, where its scheduler and its workers run"
         ) from error
-    assert isinstance(outcome, Outcome)  # noqa: S101
-    return outcome
+    return cast("Outcome", outcome)
 
 
 def _what_has_to_be_the_same(threads: int) -> dict[str, Any]:

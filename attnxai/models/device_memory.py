@@ -1,4 +1,4 @@
-"""Work on a GPU whose memory may be too small for it."""
+"""The device that a network runs on, and work on a GPU whose memory may be too small for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from attnxai.errors import DeviceWarning
+from attnxai.errors import DeviceWarning, OptionError
 from attnxai.models.architectures import input_kind
 
 _T = TypeVar("_T")
@@ -19,6 +19,21 @@ _FIRST_LIMIT = 8
 _LIMIT: contextvars.ContextVar[int | None] = contextvars.ContextVar("images_at_once", default=None)
 # whether an outer call takes care, so that all of its work has batches of one size on one device
 _WITHIN: contextvars.ContextVar[bool] = contextvars.ContextVar("in_memory", default=False)
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that this machine does not have."""
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(
+            f"device {name!r} cannot be used here; 'cpu' always can, and "
+            + (
+                "'cuda' on this machine"
+                if torch.cuda.is_available()
+                else "this machine has no CUDA device"
+            )
+        ) from error
 
 
 def images_at_once(batch_size: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from attnxai.data.images import SourceSet
-from attnxai.errors import OptionError, TrainingError
+from attnxai.errors import TrainingError
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
@@ -27,21 +27,6 @@ RANDOM_LABELS = (
     "Trained on labels that were permuted at random: its predictions mean nothing, and its maps are a control for those "
     "of a network that was trained on the true labels."
 )
-
-
-def check_device(name: str) -> None:
-    """Refuse a device that this machine does not have."""
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise OptionError(
-            f"device {name!r} cannot be used here; 'cpu' always can, and "
-            + (
-                "'cuda' on this machine"
-                if torch.cuda.is_available()
-                else "this machine has no CUDA device"
-            )
-        ) from error
 
 
 def train_model(

@@ -11,6 +11,8 @@ from astropy.wcs import WCS
 from regions import PixCoord, Regions
 
 import attnxai as package
+from attnxai.cli.options import use_machine
+from attnxai.errors import OptionError
 from tests.cli.program import attnxai, refused
 
 
@@ -199,3 +201,10 @@ def test_a_run_that_is_interrupted_says_that_it_resumes(few: Path, monkeypatch) 
     done = attnxai("maps", *OPTIONS, "-o", "maps.zarr", cwd=few, check=0)
     assert "Maps of 3 of 3 images are finished already" in done.stderr
     assert package.read_maps(few / "maps.zarr").sources
+
+
+def test_the_device_of_a_cluster_is_that_of_its_workers():
+    assert use_machine("auto", None, "tcp://host:8786") == "cpu"
+    assert use_machine("cuda:99", None, "tcp://host:8786") == "cuda:99"
+    with pytest.raises(OptionError, match="'cuda:99' cannot be used here"):
+        use_machine("cuda:99", None)

@@ -14,6 +14,7 @@ from attnxai.data.image_list import ImageBatch, ImageList, list_images
 from attnxai.data.images import SourceImage
 from attnxai.errors import (
     AlignmentError,
+    AttnxaiError,
     CheckpointError,
     ImageError,
     InUseError,
@@ -129,6 +130,7 @@ def test_what_is_wrong_with_the_request_is_said_as_it_is(folder: Path, tmp_path:
         ({"target": "quasar"}, OptionError, "target 'quasar' is not a class"),
         ({"method": "nonsense"}, OptionError, "unknown explanation method"),
         ({"model": "lenet.pt"}, CheckpointError, "model"),
+        ({"device": "cuda:99"}, AttnxaiError, "device 'cuda:99' cannot be used here"),
     ):
         chosen: dict[str, Any] = {"model": "c1.pt", "images": listed(folder), **given}
         with pytest.raises(error, match=message):
