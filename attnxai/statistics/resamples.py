@@ -47,18 +47,19 @@ class Resamples:
             return dataclasses.replace(self, keep=kept[index[1]])
         rows = range(*index.indices(self.n_bootstrap))
         counts = np.empty((len(rows), self.n_units))
+        strata = self._members()
         for counted, row in zip(counts, rows, strict=True):
             rng = np.random.default_rng([self.seed, row])
-            for members in self._members():
-                n = len(members)
+            for n, members in strata:
                 counted[members] = np.bincount(rng.integers(n, size=n), minlength=n)
         return counts if self.keep is None else counts[:, self.keep]
 
-    def _members(self) -> list[NDArray[np.intp]]:
-        """Positions of the units of every stratum."""
+    def _members(self) -> list[tuple[int, slice | NDArray[np.intp]]]:
+        """Number and positions of the units of every stratum."""
         if self.strata is None:
-            return [np.arange(self.n_units)]
-        return [np.flatnonzero(self.strata == label) for label in np.unique(self.strata)]
+            return [(self.n_units, slice(None))]
+        strata = [np.flatnonzero(self.strata == label) for label in np.unique(self.strata)]
+        return [(len(members), members) for members in strata]
 
     def __matmul__(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
         starts = range(0, self.n_bootstrap, _ROWS)

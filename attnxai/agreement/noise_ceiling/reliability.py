@@ -21,15 +21,13 @@ from attnxai.errors import OptionError
 from attnxai.metrics.pixels import numbers_of
 from attnxai.statistics.bootstrap import IntervalKind, resampled_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval, no_interval
-from attnxai.statistics.resamples import Resamples, resamples_of
+from attnxai.statistics.resamples import resamples_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _ROUNDING = 1e-12  # of what is left of a difference of two sums that are nearly equal
 _BLOCK = 4_000_000
-_MOST_UNITS = 2_000
-"""Units up to which every value is counted in every one; of more, sums of interval data are enough."""
 
 
 class Measurement(enum.StrEnum):
@@ -66,7 +64,7 @@ def krippendorff_alpha(
     0.696
     """
     counts = _Counts.of(ratings, measurement)
-    return float(counts.alpha(np.ones((1, len(counts.per_unit))))[0])
+    return float(counts.alpha(np.ones((1, counts.n_units)))[0])
 
 
 def alpha_interval(
@@ -112,7 +110,7 @@ def alpha_interval(
     table = numbers_of("ratings", ratings)
     counts = _Counts.of(table, measurement)
     if groups is None:
-        of_unit = np.arange(len(counts.per_unit))
+        of_unit = np.arange(counts.n_units)
     else:
         named = np.asarray(groups)
         if named.shape != table.shape[1:]:
@@ -125,18 +123,11 @@ def alpha_interval(
     if n < MIN_UNITS:
         return no_interval(value, n, level=level)
     drawn = resamples_of(n, n_bootstrap, np.random.default_rng(rng))
-    if isinstance(drawn, Resamples) or n > _MOST_UNITS:
-        rows = max(1, _BLOCK // n)
-        resampled, left_out = (
-            np.concatenate([counts.alpha(part[:, of_unit]) for part in parts])
-            for parts in (
-                (drawn[i : i + rows] for i in range(0, n_bootstrap, rows)),
-                (1.0 - np.eye(min(rows, n - i), n, k=i) for i in range(0, n, rows)),
-            )
-        )
-    else:
-        resampled = counts.alpha(drawn[:, of_unit])
-        left_out = counts.alpha((1.0 - np.eye(n))[:, of_unit])
+    rows = max(1, _BLOCK // n)
+    resampled = np.concatenate(
+        [counts.alpha(drawn[i : i + rows][:, of_unit]) for i in range(0, n_bootstrap, rows)]
+    )
+    left_out = counts.alpha_without(of_unit, n)
     undefined = int((~np.isfinite(resampled)).sum())
     if not np.isfinite(value) or undefined > 0.05 * n_bootstrap:
         return no_interval(
@@ -159,13 +150,17 @@ def alpha_interval(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Counts:
-    """How often each value occurs in each unit that has two values or more."""
+    """What alpha follows from, for each unit that has two values or more.
 
-    per_unit: NDArray[np.float64]
+    For ordinal data ``columns`` is how often each value of the domain occurs in a unit. Otherwise alpha follows from sums of
+    the columns over units: for interval data the number of values, their sum, that of their squares and the disagreement
+    within the unit; else how often each value occurs, and the disagreement.
+    """
+
+    columns: NDArray[np.float64]
     domain: NDArray[np.float64]
     used: NDArray[np.bool_]
     measurement: Measurement
-    sums: NDArray[np.float64] | None = None  # of interval data: number, sum, squares, within
 
     @classmethod
     def of(cls, ratings: ArrayLike, measurement: Measurement) -> _Counts:
@@ -179,82 +174,99 @@ class _Counts:
             raise OptionError(
                 f"ratio data are never negative, but a rating is {np.nanmin(table):g}; use interval"
             )
+        used = np.isfinite(table).sum(axis=0) >= 2
+        table = table[:, used]
         defined = np.isfinite(table)
-        used = defined.sum(axis=0) >= 2
-        if measurement is Measurement.INTERVAL and used.sum() > _MOST_UNITS:
-            return cls._of_many(table[:, used], used)
-        domain, position = np.unique(table[:, used][defined[:, used]], return_inverse=True)
-        per_unit = np.zeros((int(used.sum()), len(domain)))
-        unit = np.nonzero(defined[:, used])[1]
-        np.add.at(per_unit, (unit, position.reshape(-1)), 1.0)
-        return cls(per_unit=per_unit, domain=domain, used=used, measurement=measurement)
+        domain, position = np.unique(table[defined], return_inverse=True)
+        if measurement is Measurement.INTERVAL:
+            columns = _interval_columns(table)
+        else:
+            columns = np.zeros((table.shape[1], len(domain)))
+            np.add.at(columns, (np.nonzero(defined)[1], position.reshape(-1)), 1.0)
+            if measurement is not Measurement.ORDINAL:
+                within = _within(columns, _differences(domain, measurement))
+                columns = np.column_stack([columns, within])
+        return cls(columns=columns, domain=domain, used=used, measurement=measurement)
 
-    @classmethod
-    def _of_many(cls, values: NDArray[np.float64], used: NDArray[np.bool_]) -> _Counts:
-        """Interval data of many units by their sums alone."""
-        defined = np.isfinite(values)
-        scores = np.where(defined, values - values[defined].mean(), 0.0)
-        number = defined.sum(axis=0).astype(np.float64)
-        total, squares = scores.sum(axis=0), (scores**2).sum(axis=0)
-        within = 2.0 * (number * squares - total**2) / (number - 1.0)
-        return cls(
-            per_unit=number[:, None],
-            domain=np.zeros(1),
-            used=used,
-            measurement=Measurement.INTERVAL,
-            sums=np.stack([number, total, squares, within], axis=1),
-        )
+    @property
+    def n_units(self) -> int:
+        """Number of units with two values or more."""
+        return len(self.columns)
 
     def alpha(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Alpha when each unit occurs so many times, shape of weights (n_bootstrap, n_units)."""
-        if not self.per_unit.size:
+        if not self.n_units:
             return np.full(len(weights), np.nan)
-        rows = max(1, _BLOCK // max(self.per_unit.shape))
+        rows = max(1, _BLOCK // max(self.columns.shape))
         blocks = [self._alpha(weights[i : i + rows]) for i in range(0, len(weights), rows)]
         return np.concatenate(blocks)
 
+    def alpha_without(self, of_unit: NDArray[np.intp], n: int) -> NDArray[np.float64]:
+        """Alpha without each of ``n`` groups of units, to which units belong by ``of_unit``."""
+        if self.measurement is Measurement.ORDINAL:
+            rows = max(1, _BLOCK // n)
+            parts = (1.0 - np.eye(min(rows, n - i), n, k=i) for i in range(0, n, rows))
+            return np.concatenate([self.alpha(part[:, of_unit]) for part in parts])
+        sums = np.zeros((n, self.columns.shape[1]))
+        np.add.at(sums, of_unit, self.columns)
+        return self._of_sums(self.columns.sum(axis=0) - sums)
+
     def _alpha(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.sums is not None:
-            n, total, squares, within = (weights @ self.sums).T
+        if self.measurement is not Measurement.ORDINAL:
+            return self._of_sums(weights @ self.columns)
+        size = self.columns.sum(axis=1)
+        totals = weights @ self.columns
+        n = totals.sum(axis=1)
+        # ordinal differences are those of the mid-ranks that the pooled values have
+        scores = np.cumsum(totals, axis=1) - totals / 2 - n[:, None] / 2
+        squares, sums = (scores**2) @ self.columns.T, scores @ self.columns.T
+        within = (weights * 2.0 * (size * squares - sums**2) / (size - 1.0)).sum(axis=1)
+        between = n * (totals * scores**2).sum(axis=1) - (totals * scores).sum(axis=1) ** 2
+        return _one_minus_ratio(n, within, 2.0 * between, (totals > 0).sum(axis=1) > 1)
+
+    def _of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.measurement is Measurement.INTERVAL:
+            n, total, squares, within = sums.T
             spread = 2.0 * n * squares
             between = spread - 2.0 * total**2
-            several = between > _ROUNDING * spread
-            ratio = within / np.where(several, between, 1.0)
-            return np.where(several, 1.0 - (n - 1.0) * ratio, np.nan)
-        size = self.per_unit.sum(axis=1)
-        totals = weights @ self.per_unit
-        n = totals.sum(axis=1)
-        pairs = 1.0 / (size - 1.0)
-        spread = np.zeros(len(n))
-        match self.measurement:
-            case Measurement.NOMINAL:
-                within = weights @ ((size**2 - (self.per_unit**2).sum(axis=1)) * pairs)
-                between = n**2 - (totals**2).sum(axis=1)
-            case Measurement.RATIO:
-                difference = self._ratio_differences()
-                inside = ((self.per_unit @ difference) * self.per_unit).sum(axis=1)
-                within = weights @ (inside * pairs)
-                between = ((totals @ difference) * totals).sum(axis=1)
-            case Measurement.INTERVAL:
-                scores = self.domain - self.domain.mean()
-                squares, sums = self.per_unit @ scores**2, self.per_unit @ scores
-                within = weights @ (2.0 * (size * squares - sums**2) * pairs)
-                spread = 2.0 * n * (totals @ scores**2)
-                between = spread - 2.0 * (totals @ scores) ** 2
-            case Measurement.ORDINAL:
-                # ordinal differences are those of the mid-ranks that the pooled values have
-                scores = np.cumsum(totals, axis=1) - totals / 2 - n[:, None] / 2
-                squares = (scores**2) @ self.per_unit.T
-                sums = scores @ self.per_unit.T
-                within = (weights * 2.0 * (size * squares - sums**2) * pairs).sum(axis=1)
-                between = 2.0 * (
-                    n * (totals * scores**2).sum(axis=1) - (totals * scores).sum(axis=1) ** 2
-                )
-        # values that differ by rounding alone leave a difference of nothing but rounding errors
-        several = ((totals > 0).sum(axis=1) > 1) & (between > _ROUNDING * spread)
-        return np.where(several, 1.0 - (n - 1.0) * within / np.where(several, between, 1.0), np.nan)
+            # values that differ by rounding alone leave a difference of nothing but rounding errors
+            return _one_minus_ratio(n, within, between, between > _ROUNDING * spread)
+        totals, within = sums[:, :-1], sums[:, -1]
+        difference = _differences(self.domain, self.measurement)
+        between = ((totals @ difference) * totals).sum(axis=1)
+        return _one_minus_ratio(totals.sum(axis=1), within, between, (totals > 0).sum(axis=1) > 1)
 
-    def _ratio_differences(self) -> NDArray[np.float64]:
-        total = self.domain[:, None] + self.domain
-        difference = self.domain[:, None] - self.domain
-        return np.asarray((difference / np.where(total > 0, total, 1.0)) ** 2)
+
+def _one_minus_ratio(
+    n: NDArray[np.float64],
+    within: NDArray[np.float64],
+    between: NDArray[np.float64],
+    several: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Alpha of ``n`` values; NaN where there are not several."""
+    several = several & (between > 0)
+    return np.where(several, 1.0 - (n - 1.0) * within / np.where(several, between, 1.0), np.nan)
+
+
+def _interval_columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Number, sum, sum of squares and disagreement within each unit, of values about their mean."""
+    defined = np.isfinite(values)
+    number = defined.sum(axis=0).astype(np.float64)
+    scores = np.where(defined, values - values[defined].mean(), 0.0) if defined.any() else values
+    total, squares = scores.sum(axis=0), (scores**2).sum(axis=0)
+    within = 2.0 * (number * squares - total**2) / (number - 1.0)
+    return np.stack([number, total, squares, within], axis=1)
+
+
+def _differences(domain: NDArray[np.float64], measurement: Measurement) -> NDArray[np.float64]:
+    """Squared differences between values, shape (n_values, n_values)."""
+    if measurement is Measurement.NOMINAL:
+        return 1.0 - np.eye(len(domain))
+    total = domain[:, None] + domain
+    difference = domain[:, None] - domain
+    return np.asarray((difference / np.where(total > 0, total, 1.0)) ** 2)
+
+
+def _within(counts: NDArray[np.float64], difference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Disagreement within each unit."""
+    return np.asarray(((counts @ difference) * counts).sum(axis=1) / (counts.sum(axis=1) - 1.0))
