@@ -9,7 +9,7 @@ from torch import nn
 from attnxai.models.row_linear import RowLinear
 
 
-@pytest.mark.parametrize(("n_in", "n_out"), [(44, 2), (400, 120)])
+@pytest.mark.parametrize(("n_in", "n_out"), [(44, 2), (400, 120), (79, 2)])
 def test_an_image_has_the_same_bytes_in_any_batch(n_in: int, n_out: int) -> None:
     generator = torch.Generator().manual_seed(0)
     layer, plain = RowLinear(n_in, n_out).eval(), nn.Linear(n_in, n_out)
