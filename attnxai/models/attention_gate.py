@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from attnxai.models.prepared import PreparableModule, takes_compiled
+from attnxai.models.prepared import PreparableModule, convolve, takes_compiled
 from attnxai.models.specification import Normalisation
 
 if TYPE_CHECKING:
@@ -63,6 +63,16 @@ def emission(scores: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     return (weights / total.clamp_min(torch.finfo(total.dtype).tiny)).to(scores.dtype)
 
 
+def _emission_at_once(scores: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """The same by a compiled loop, which passes by empty sky."""
+    from attnxai.models.compiled_kernels import attend_to_emission
+
+    out = torch.empty_like(scores, memory_format=torch.contiguous_format)
+    flat = (values.contiguous().numpy().reshape(-1) for values in (out, scores, where))
+    attend_to_emission(*flat, len(scores), scores[0].numel())
+    return out
+
+
 NORMALISATIONS: dict[Normalisation, Callable[[torch.Tensor, bool], torch.Tensor]] = {
     Normalisation.SIGMOID: sigmoid,
     Normalisation.TANH: tanh,
@@ -72,7 +82,7 @@ NORMALISATIONS: dict[Normalisation, Callable[[torch.Tensor, bool], torch.Tensor]
 }
 
 
-class GateNormalisation(nn.Module):
+class GateNormalisation(PreparableModule):
     """Turns the scores of a gate into its attention map.
 
     A module of its own so that a forward hook on it reads the map. With ``over_batch``, as published, extremes are
@@ -88,8 +98,14 @@ class GateNormalisation(nn.Module):
     def forward(self, scores: torch.Tensor, where: torch.Tensor | None = None) -> torch.Tensor:
         """(batch, 1, height, width) to the same shape; ``where`` is 1 on emission, everywhere if not given."""
         if self.normalisation is Normalisation.EMISSION:
+            if self.prepared is not None and where is not None and takes_compiled(scores):
+                return _emission_at_once(scores, where)
             return emission(scores, torch.ones_like(scores) if where is None else where)
-        return NORMALISATIONS[self.normalisation](scores, self.over_batch)
+        normalise = NORMALISATIONS[self.normalisation]
+        if self.prepared is None or self.over_batch:
+            return normalise(scores, self.over_batch)
+        # torch computes the last few of many values otherwise than those before
+        return torch.cat([normalise(one, False) for one in torch.split(scores, 1)])
 
 
 class AttentionGate(PreparableModule):
@@ -114,10 +130,11 @@ class AttentionGate(PreparableModule):
         self, features: torch.Tensor, signal: torch.Tensor, where: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Gated features, of the shape of ``features``; ``where`` (batch, 1, height, width) is 1 on emission."""
-        signal = self.phi(signal)
-        if self.prepared is not None and takes_compiled(features, self.theta, self.psi):
-            scores = self._scored_at_once(features, signal)
+        if self.prepared is not None and takes_compiled(features, self.phi, self.theta, self.psi):
+            signal = convolve(signal, self.phi.weight)
+            scores = self._scored_at_once(features, signal, where)
         else:
+            signal = self.phi(signal)
             coarse = nn.functional.interpolate(
                 signal, size=features.shape[2:], mode="bilinear", align_corners=False
             )
@@ -125,15 +142,18 @@ class AttentionGate(PreparableModule):
         attention: torch.Tensor = self.normalise(scores, where)
         return attention * features
 
-    def _scored_at_once(self, features: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
-        """Scores in one pass over the pixels, without the many channels between."""
+    def _scored_at_once(
+        self, features: torch.Tensor, coarse: torch.Tensor, where: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Scores in one pass over the pixels, without the many channels between; only where there may be attention."""
         from attnxai.models.compiled_kernels import score_gates
 
         scores = features.new_empty(len(features), *features.shape[2:])
+        where = torch.ones_like(scores) if where is None else where[:, 0].contiguous()
         score_gates(
             scores.numpy(), features.contiguous().numpy(), coarse.contiguous().numpy(),
-            self.theta.weight.detach().flatten(1).numpy(), self.psi.weight.detach().flatten().numpy(),
-            self.psi.bias.detach().numpy(),  # type: ignore[union-attr]
+            self.theta.weight.detach().flatten().numpy(), self.psi.weight.detach().flatten().numpy(),
+            self.psi.bias.detach().numpy(), where.numpy(),  # type: ignore[union-attr]
             *_between(coarse.shape[2], features.shape[2]), *_between(coarse.shape[3], features.shape[3]),
         )  # fmt: skip
         return scores[:, None]

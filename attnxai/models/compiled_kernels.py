@@ -169,6 +169,26 @@ def rectify(
 
 
 @_compiled
+def rectify_in_place(
+    values: Floats, n_images: int, n_pixels: int,
+    scale_before: Floats, shift_before: Floats, scale_after: Floats, shift_after: Floats, rectified: bool,
+) -> None:  # fmt: skip
+    """The same of ``values`` (n_images, channels, n_pixels) in place; a loop over two arrays that may be one is not vectorised."""
+    n_channels = len(scale_before)
+    for i in range(n_images * n_channels):
+        c = i % n_channels
+        a, b, d, e = scale_before[c], shift_before[c], scale_after[c], shift_after[c]
+        start = _U(i * n_pixels)
+        if rectified:
+            for x in range(_U(n_pixels)):
+                value = a * values[start + x] + b
+                values[start + x] = (np.float32(0) if value < 0 else value) * d + e
+        else:
+            for x in range(_U(n_pixels)):
+                values[start + x] = a * values[start + x] + b
+
+
+@_compiled
 def halve(out: Floats, values: Floats, n_channels: int, height: int, width: int) -> None:
     """``out``, the maxima of squares of two by two pixels; an odd last row or column is left out."""
     rows, columns = height // 2, width // 2
@@ -185,34 +205,129 @@ def halve(out: Floats, values: Floats, n_channels: int, height: int, width: int)
 
 @_compiled
 def score_gates(
-    out: Floats, features: Floats, coarse: Floats, theta: Floats, psi: Floats, bias: Floats,
+    out: Floats, features: Floats, coarse: Floats, theta: Floats, psi: Floats, bias: Floats, where: Floats,
     below: Offsets, above: Offsets, share: Floats, left: Offsets, right: Offsets, part: Floats,
 ) -> None:  # fmt: skip
     """``psi(relu(theta(features) + coarse))`` of images, with ``coarse`` interpolated between its pixels.
 
     ``out`` (n, height, width), ``features`` (n, channels, height, width), ``coarse`` (n, between, rows, columns), ``theta``
-    (between, channels). A row y lies between the rows ``below[y]`` and ``above[y]``, of which it takes the ``share`` of the
-    second; columns likewise.
+    (between * channels). A row y lies between the rows ``below[y]`` and ``above[y]``, of which it takes the ``share`` of the
+    second; columns likewise. Pixels where ``where`` (n, height, width) is 0 get 0.
     """
     n, n_channels, height, width = features.shape
-    n_between, columns = coarse.shape[1], coarse.shape[3]
-    row, values = np.empty(columns, np.float32), np.empty(width, np.float32)
+    n_between, rows, columns = coarse.shape[1:]
+    n_pixels, n_coarse = height * width, rows * columns
+    flat_features, flat_coarse, flat_where = (
+        features.reshape(-1),
+        coarse.reshape(-1),
+        where.reshape(-1),
+    )
+    # of each pixel that is scored: its place, the four coarse pixels about it, and its place between them
+    places, corners = np.empty(n_pixels, np.int64), np.empty((4, n_pixels), np.int64)
+    across, down = np.empty(n_pixels, np.float32), np.empty(n_pixels, np.float32)
+    values, scores = np.empty(n_pixels, np.float32), np.empty(n_pixels, np.float32)
+    # its features, with the pixels of a channel beside each other
+    lines = np.empty(n_channels * n_pixels, np.float32)
+    offsets = np.arange(n_between * n_channels) % n_channels * n_pixels
     for i in range(n):
+        n_scored = 0
         for y in range(height):
-            scores = out[i, y]
-            scores[:] = bias[0]
-            for c in range(n_between):
-                low, high, v = coarse[i, c, below[y]], coarse[i, c, above[y]], share[y]
-                for x in range(columns):
-                    row[x] = low[x] + v * (high[x] - low[x])
-                for x in range(width):
-                    a = row[left[x]]
-                    values[x] = a + part[x] * (row[right[x]] - a)
-                for k in range(n_channels):
-                    weight, line = theta[c, k], features[i, k, y]
-                    for x in range(width):
-                        values[x] += weight * line[x]
-                weight = psi[c]
-                for x in range(width):
-                    value = values[x]
-                    scores[x] += weight * (np.float32(0) if value < 0 else value)
+            for x in range(width):
+                if flat_where[(i * height + y) * width + x] != 0:
+                    places[n_scored] = y * width + x
+                    low, high = below[y] * columns, above[y] * columns
+                    corners[0, n_scored], corners[1, n_scored] = low + left[x], low + right[x]
+                    corners[2, n_scored], corners[3, n_scored] = high + left[x], high + right[x]
+                    across[n_scored], down[n_scored] = part[x], share[y]
+                    n_scored += 1
+        for k in range(n_channels):
+            start, to = (i * n_channels + k) * n_pixels, k * n_pixels
+            for p in range(n_scored):
+                lines[to + p] = flat_features[start + places[p]]
+        scores[:n_scored] = bias[0]
+        for c in range(n_between):
+            first, start, weight = c * n_channels, (i * n_between + c) * n_coarse, psi[c]
+            _weigh(values, 0, n_scored, lines, first, first + n_channels, offsets, theta)
+            for p in range(_U(n_scored)):
+                a, b = flat_coarse[start + corners[0, p]], flat_coarse[start + corners[1, p]]
+                d, e = flat_coarse[start + corners[2, p]], flat_coarse[start + corners[3, p]]
+                upper, lower = a + across[p] * (b - a), d + across[p] * (e - d)
+                value = values[p] + (upper + down[p] * (lower - upper))
+                scores[p] += weight * (np.float32(0) if value < 0 else value)
+        out[i] = np.float32(0)
+        flat_out = out[i].reshape(-1)
+        for p in range(n_scored):
+            flat_out[places[p]] = scores[p]
+
+
+@_compiled
+def attend_to_emission(
+    out: Floats, scores: Floats, where: Floats, n_images: int, n_pixels: int
+) -> None:
+    """``out`` (n_images, n_pixels), the softplus of the scores where ``where`` is not 0, divided by its sum; 0 elsewhere."""
+    weights = np.zeros(n_pixels)
+    for i in range(n_images):
+        start, total = i * n_pixels, 0.0
+        for p in range(n_pixels):
+            weights[p] = 0.0
+            if where[start + p] != 0:
+                score = np.float64(scores[start + p])
+                weights[p] = max(score, 0.0) + np.log1p(np.exp(-abs(score)))
+                total += weights[p]
+        for p in range(n_pixels):
+            out[start + p] = weights[p] / total if total != 0 else 0.0
+
+
+@_compiled
+def _mark_cells(
+    cells: Floats, pixels: Offsets, step: int, rows: int, columns: int, binning: int
+) -> None:
+    for p in pixels:
+        row, column = (p // step - 1) // binning, (p % step - 1) // binning
+        if row < rows and column < columns:
+            cells[row * columns + column] = np.float32(1)
+
+
+@_compiled
+def find_emission(
+    out: Floats, brightness: Floats, n_images: int, height: int, width: int,
+    faintest: float, least_pixels: int, binning: int,
+) -> None:  # fmt: skip
+    """``out`` (n_images, height // binning, width // binning), 1 in cells that hold a pixel with emission, and 0 in others.
+
+    Emission are islands of ``least_pixels`` or more brighter than ``faintest``, joined also at corners; in an image without
+    such an island, all pixels that are.
+    """
+    rows, columns = height // binning, width // binning
+    step = width + 2  # within a border, so that every pixel has neighbours
+    is_bright = np.zeros((height + 2) * step, np.bool_)
+    pixels = np.empty(height * width, np.int64)
+    for i in range(n_images):
+        cells = out[i * rows * columns : (i + 1) * rows * columns]
+        cells[:] = np.float32(0)
+        n_bright, any_large = 0, False
+        for y in range(height):
+            to, start = _U((y + 1) * step + 1), _U((i * height + y) * width)
+            for x in range(_U(width)):
+                is_bright[to + x] = brightness[start + x] > faintest
+        for p in range(len(is_bright)):
+            if not is_bright[p]:
+                continue
+            begin = done = n_bright
+            is_bright[p] = False
+            pixels[n_bright] = p
+            n_bright += 1
+            while done < n_bright:
+                middle = pixels[done]
+                done += 1
+                for row in (middle - step, middle, middle + step):
+                    for q in range(row - 1, row + 2):
+                        if is_bright[q]:
+                            is_bright[q] = False
+                            pixels[n_bright] = q
+                            n_bright += 1
+            if n_bright - begin >= least_pixels:
+                any_large = True
+                _mark_cells(cells, pixels[begin:n_bright], step, rows, columns, binning)
+        if not any_large:
+            _mark_cells(cells, pixels[:n_bright], step, rows, columns, binning)

@@ -21,7 +21,8 @@ def evaluating(network: torch.nn.Module, *, prepare: bool = True) -> Iterator[No
     it ends with an error.
     """
     modes = {module: module.training for module in network.modules()}
-    network.eval()
+    if any(modes.values()):
+        network.eval()
     try:
         with (
             torch.no_grad(),
@@ -32,4 +33,5 @@ def evaluating(network: torch.nn.Module, *, prepare: bool = True) -> Iterator[No
             yield
     finally:
         for module, training in modes.items():
-            module.training = training
+            if module.training is not training:  # setting an attribute of a module takes long
+                module.training = training

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from attnxai.models.compiled_kernels import convolve_with_harmonics, rectify
+from attnxai.models.compiled_kernels import convolve_with_harmonics, rectify, rectify_in_place
 from attnxai.models.group_fourier import Harmonics
 
 # pixels convolved at a time, and coefficients held between convolution and product: 2 MB of single precision
@@ -36,9 +36,7 @@ class Epilogue(NamedTuple):
         """Change features (batch, channels, height, width), contiguous and in single precision, in place."""
         batch, _, height, width = features.shape
         flat = features.numpy().reshape(-1)
-        rectify(
-            flat, flat, batch, height * width, width, height, width, *self.arrays, self.rectified
-        )
+        rectify_in_place(flat, batch, height * width, *self.arrays, self.rectified)
         return features
 
     @property

@@ -13,7 +13,13 @@ from torch import nn
 from attnxai.data.emission import emission_mask
 from attnxai.errors import SpecificationError
 from attnxai.models.attention_gate import AttentionGate
-from attnxai.models.prepared import PreparableModule, convolved, halved, takes_compiled
+from attnxai.models.prepared import (
+    PreparableModule,
+    cells_with_emission,
+    convolved,
+    halved,
+    takes_compiled,
+)
 from attnxai.models.row_linear import RowLinear
 from attnxai.models.specification import (
     Aggregation,
@@ -153,7 +159,7 @@ class RelativeLayer(ConvolutionLayer):
         """Convolve, rectify and normalise features and those of empty sky alike."""
         kept = self._at_once(relative.values)
         if kept is not None:
-            own = (*self.norm.tensors, *self.convolution.parameters())
+            own = (*self.norm.tensors, *self.convolution.parameters(recurse=False))
             make = functools.partial(self._of_empty_sky, relative.empty)
             epilogue, empty = kept.get(
                 self, "epilogue", own, make, values=relative.empty.numpy().tobytes()
@@ -300,12 +306,17 @@ class AttentionNetwork(SpecifiedNetwork):
         """Images within the disc, with the border that binning and poolings need."""
         height, width = images.shape[-2:]
         if self.spec.disc:
-            images = images * soft_disc(height, width).to(images)
+            images = images * self._disc(height, width).to(images)
         binning = self.spec.binning
         if self.spec.padding is Padding.SYMMETRIC:
             zeros = (*padding_for(width, binning), *padding_for(height, binning))
             images = nn.functional.pad(images, zeros)
         return images
+
+    def _disc(self, height: int, width: int) -> torch.Tensor:
+        kept, make = self.prepared, functools.partial(soft_disc, height, width)
+        size = f"{height} x {width}".encode()
+        return make() if kept is None else kept.get(self, "disc", (), make, values=size)
 
     def _binned(self, field: torch.Tensor) -> torch.Tensor:
         """The field as the first convolution takes it."""
@@ -315,6 +326,8 @@ class AttentionNetwork(SpecifiedNetwork):
     def _emission(self, field: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         """1 in the cells of the binned field that hold emission to which gates may attend, 0 in others."""
         binning, min_island_pixels = self.spec.binning, self.spec.min_island_pixels
+        if self.prepared is not None and takes_compiled(field):
+            return cells_with_emission(field, _FAINTEST, min_island_pixels, binning)
         bright = field > _FAINTEST
         if min_island_pixels > 1:
             islands = emission_mask(bright.cpu().numpy(), min_island_pixels=min_island_pixels)

@@ -1,7 +1,8 @@
 """What the layers of a network make of their weights alone, kept for as long as it is evaluated.
 
 Within a block of :func:`prepared`, and without gradients, filters are expanded once; convolutions between regular fields
-go by :mod:`~attnxai.models.fourier_convolution` where that is faster; and batch norm, rectifier and pooling are one pass each.
+go by :mod:`~attnxai.models.fourier_convolution` where that is faster; batch norm, rectifier and pooling are one pass each; and
+gates that attend to emission alone are computed there alone.
 Features differ from those of the plain layers by rounding. With gradients, with hooks on what is skipped, on a GPU, in
 another precision or without numba the plain layers are used.
 """
@@ -13,6 +14,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
@@ -117,13 +119,51 @@ def halved(features: torch.Tensor, kept: Prepared | None) -> torch.Tensor:
     return out
 
 
+def cells_with_emission(
+    images: torch.Tensor, faintest: float, min_island_pixels: int, binning: int
+) -> torch.Tensor:
+    """1 in the cells (batch, 1, rows, columns) of images (batch, 1, height, width) with emission above ``faintest``, else 0."""
+    batch, _, height, width = images.shape
+    out = images.new_empty(batch, 1, height // binning, width // binning)
+    kernels = compiled_kernels()
+    kernels.find_emission(  # type: ignore[union-attr]
+        out.numpy().reshape(-1), images.contiguous().numpy().reshape(-1), batch, height, width,
+        np.float32(faintest), min_island_pixels, binning,
+    )  # fmt: skip
+    return out
+
+
 def convolved(convolution: nn.Module, features: torch.Tensor, epilogue: Epilogue) -> torch.Tensor:
     """The convolution of features and what follows it."""
     fourier = getattr(convolution, "fourier_convolution", None)
     found = fourier(features) if fourier is not None else None
     if found is not None:
         return found(features, epilogue)  # type: ignore[no-any-return]
-    return epilogue.apply_(convolution(features).contiguous())
+    dense = getattr(convolution, "convolve_densely", None)
+    if dense is None:
+        found = convolve(features, convolution.weight, convolution.bias)  # type: ignore[arg-type]
+    else:
+        found = dense(features)  # not as a module, which would ask the same again
+    return epilogue.apply_(found.contiguous())
+
+
+def convolve(
+    features: torch.Tensor, filters: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """A convolution that keeps the size, by the same algorithm for any number of images.
+
+    On the CPU torch chooses one by the size of the batch, and so another rounding for an image alone.
+    """
+    padding = filters.shape[-1] // 2
+    one_algorithm = (
+        features.device.type == "cpu"
+        and features.dtype is torch.float32
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    )
+    if one_algorithm:
+        pair = (padding, padding)
+        return torch.mkldnn_convolution(features, filters, bias, pair, (1, 1), (1, 1), 1)
+    return nn.functional.conv2d(features, filters, bias, padding=padding)
 
 
 def convolved_image(images: torch.Tensor, filters: torch.Tensor, padding: int) -> torch.Tensor:

@@ -20,7 +20,7 @@ from torch import nn
 from attnxai.errors import SpecificationError
 from attnxai.models.bases import steerable_basis
 from attnxai.models.convolution_paths import fourier_is_faster
-from attnxai.models.prepared import PreparableModule, convolved_image, takes_compiled
+from attnxai.models.prepared import PreparableModule, convolve, convolved_image, takes_compiled
 from attnxai.models.specification import NetworkSpec, SymmetryGroup
 
 if TYPE_CHECKING:
@@ -202,14 +202,18 @@ class SteerableConv2d(PreparableModule):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Convolve (batch, fields_in * size_in, height, width)."""
         fourier = self.fourier_convolution(features)
-        if fourier is not None:
-            return fourier(features)
+        return self.convolve_densely(features) if fourier is None else fourier(features)
+
+    def convolve_densely(self, features: torch.Tensor) -> torch.Tensor:
+        """The same by the dense filter."""
         kept = self.prepared
         if kept is None:
             return nn.functional.conv2d(features, self.dense_filter(), padding=self.padding)
         filters = kept.get(self, "filter", (self.weights, self.basis), self.dense_filter)
         if filters.shape[1] == 1 and features.device.type == "cpu":
             return convolved_image(features, filters, self.padding)
+        if self.padding == filters.shape[-1] // 2:
+            return convolve(features, filters)
         return nn.functional.conv2d(features, filters, padding=self.padding)
 
 
@@ -268,6 +272,8 @@ class FieldBatchNorm(nn.Module):
 
 def pool_over_group(features: torch.Tensor, size: int) -> torch.Tensor:
     """Maximum over the |G| channels of every field, which the group permutes: one invariant value at every pixel."""
+    if size == 1:
+        return features
     batch, channels, height, width = features.shape
     return features.reshape(batch, channels // size, size, height, width).amax(dim=2)
 

@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from attnxai.data.emission import emission_mask
 from attnxai.models import prepared as prepared_layers
 from attnxai.models import steerable
+from attnxai.models.attention_gate import GateNormalisation
 from attnxai.models.evaluation import evaluating
-from attnxai.models.prepared import convolved_image, halved, prepared
-from attnxai.models.specification import ModelSpec, compact_spec
+from attnxai.models.prepared import cells_with_emission, convolved_image, halved, prepared
+from attnxai.models.specification import ModelSpec, Normalisation, compact_spec
 from tests.models.builders import make_network, random_images, range_norm_spec, scores_and_maps
 
 SPECS = {
@@ -51,6 +53,22 @@ def test_maps_and_scores_are_those_of_the_plain_layers(name) -> None:
     for gate, values in maps.items():
         torch.testing.assert_close(values, plain[gate], atol=2e-5, rtol=1e-4)
     assert not torch.equal(scores, plain_scores)  # the other layers did run
+
+
+@pytest.mark.parametrize("name", [*SPECS, "wide"])
+def test_an_image_has_the_same_bytes_in_any_batch(name) -> None:
+    """Algorithms of torch depend on the size of the batch: for kernels of 3 pixels from 2 images on, of 1 pixel from 16."""
+    wide = range_norm_spec("C1", kernel_size=3, fields=(4, 4, 5, 256), gate_channels=16)
+    network, _ = make(SPECS.get(name, wide))
+    images = random_images(17, 30).clamp_min(0)
+    images[:, :, :8] = 0
+    with evaluating(network):
+        scores, maps = scores_and_maps(network, images)
+        for n in (1, 3):
+            parts = [scores_and_maps(network, part) for part in images.split(n)]
+            assert torch.equal(torch.cat([part[0] for part in parts]), scores)
+            for gate, values in maps.items():
+                assert torch.equal(torch.cat([part[1][gate] for part in parts]), values)
 
 
 @pytest.mark.usefixtures("by_fourier")
@@ -156,6 +174,41 @@ def test_halved_features_are_maxima(shape) -> None:
     expected = features[:, :, : shape[2] // 2 * 2, : shape[3] // 2 * 2]
     expected = expected.reshape(*shape[:2], shape[2] // 2, 2, shape[3] // 2, 2).amax(dim=(3, 5))
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "binning", "min_island_pixels", "share"),
+    [((20, 17), 3, 5, 0.2), ((9, 30), 1, 2, 0.1), ((12, 12), 2, 1, 0.1), ((30, 30), 4, 900, 0.4), ((5, 6), 1, 4, 1.0)],
+)  # fmt: skip
+def test_cells_with_emission_are_those_of_the_mask(
+    shape, binning, min_island_pixels, share
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = (torch.rand(4, 1, *shape, generator=generator) - (1 - share)).clamp_min(0)
+    images[1] = 0
+    found = cells_with_emission(images, 1e-3, min_island_pixels, binning)
+    mask = emission_mask((images > 1e-3).numpy(), min_island_pixels=min_island_pixels)
+    expected = nn.functional.max_pool2d(torch.from_numpy(mask).float(), binning)
+    assert torch.equal(found, expected)
+    assert found[0].any()
+    assert not found[1].any()
+
+
+def test_attention_on_emission_is_that_of_torch() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = 20 * torch.randn(5, 1, 6, 7, generator=generator)
+    where = (torch.rand(scores.shape, generator=generator) > 0.7).float()
+    scores[1] -= 300  # their softplus is 0 in single precision
+    where[2] = 0
+    scores[3] = float("nan")  # and so is the whole map
+    normalise = GateNormalisation(Normalisation.EMISSION)
+    expected = normalise(scores, where)
+    with evaluating(normalise):
+        found = normalise(scores, where)
+    torch.testing.assert_close(found, expected, equal_nan=True)
+    assert found[1].sum() == pytest.approx(1)
+    assert found[3].isnan().all()
+    assert not found[2].any()
 
 
 @pytest.mark.parametrize("padding", [0, 2])
