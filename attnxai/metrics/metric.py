@@ -195,6 +195,9 @@ class Metric:
         and one field of valid pixels for a stack. ``options`` are those of the metric.
         """
         maps, targets = numbers_of("map", map), marks_of("target", target)
+        if maps.ndim in (1, 2) and maps.shape == targets.shape and valid is None and others is None:
+            # what follows takes as long as some metrics of a small map
+            return self._of_pair(maps.ravel(), targets.ravel(), options=options)
         is_stack = maps.ndim == 3
         if self.needs_others and others is None and is_stack and maps.shape == targets.shape:
             others = leave_one_out_centre_bias(self.target, targets[None])[0]
