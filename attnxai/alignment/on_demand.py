@@ -47,8 +47,8 @@ class MapSource(Protocol):
 class BlockOnDemand:
     """Some sources of :class:`PairsOnDemand`, which has pixels when they are asked for, in this or another process.
 
-    ``facts`` are the pairs without pixels, ``marks`` those of these sources, and ``grids`` hold those of their images, or
-    ``places`` the marks in pixels.
+    ``facts`` are the pairs without pixels, ``marks`` those of these sources, ``places`` the same in pixels of their images,
+    and ``grids`` hold those of these.
     """
 
     facts: AlignedPairs
@@ -56,17 +56,18 @@ class BlockOnDemand:
     maps: MapSource
     grids: Mapping[str, PixelGrid]
     with_emission: bool
-    places: Places | None = None
+    places: Places
 
     def __reduce__(self) -> tuple[Callable[..., BlockOnDemand], tuple[Any, ...]]:
-        """Another process gets the maps of these sources alone, and places: a WCS takes milliseconds to send."""
+        """Another process gets the maps of these sources alone, and few grids: a WCS takes milliseconds to send."""
         stack = self.maps.select(self.facts.sources)
-        places = self.places or places_of(self.marks, self.grids)
         # later looks have no places, nor have marks that are there twice
         without = {mark.source for mark in self.marks.repeats}
-        without |= {s for s, own in self.marks.by_source().items() if len(places[s]) < len(own)}
+        without |= {
+            s for s, own in self.marks.by_source().items() if len(self.places[s]) < len(own)
+        }
         grids = {source: self.grids[source] for source in without}
-        return _block, (self.facts, self.marks, stack, grids, self.with_emission, places)
+        return _block, (self.facts, self.marks, stack, grids, self.with_emission, self.places)
 
     def pairs(self) -> AlignedPairs:
         """The pairs; the centre bias is that of these sources."""
@@ -127,7 +128,8 @@ def _block(
 class PairsOnDemand:
     """Aligned pairs of all sources without pixels (``whole``), and of blocks of them with pixels.
 
-    Made by :meth:`of`. ``marks`` and ``repeats`` are those of each source, on images with these ``grids``; ``n_constant``
+    Made by :meth:`of`. ``marks`` and ``repeats`` are those of each source, on images with these ``grids``, and ``places``
+    those of all marks, which are found once, since that takes longer than drawing them; ``n_constant``
     is the number of images that are constant where the maps lie, so that their place could not be checked.
     """
 
@@ -137,6 +139,7 @@ class PairsOnDemand:
     marks: Mapping[str, Sequence[Annotation]]
     repeats: Mapping[str, Sequence[Annotation]]
     grids: Mapping[str, PixelGrid]
+    places: Places
     with_emission: bool
     n_constant: int
 
@@ -149,6 +152,7 @@ class PairsOnDemand:
         *,
         fwhm_arcsec: float,
         use_source_weights: bool,
+        places: Places | None = None,
     ) -> PairsOnDemand:
         """Read the maps once, and check where they lie.
 
@@ -162,6 +166,8 @@ class PairsOnDemand:
             The images.
         fwhm_arcsec, use_source_weights
             As in :func:`attnxai.align`, as are the errors.
+        places : dict, optional
+            What :func:`~attnxai.alignment.usable.usable_annotations` found.
         """
         by_id = {image.source: image for image in images}
         check_sources(maps.sources, annotations, by_id)
@@ -177,13 +183,15 @@ class PairsOnDemand:
             fwhm_arcsec=fwhm_arcsec,
             use_source_weights=use_source_weights,
         )
+        grids = {source: image.grid for source, image in by_id.items()}
         found = cls(
             whole=given,
             maps=maps,
             annotations=annotations,
             marks=marks,
             repeats=repeats,
-            grids={source: image.grid for source, image in by_id.items()},
+            grids=grids,
+            places=places_of(annotations, grids, places),
             with_emission=with_emission,
             n_constant=n_constant,
         )
@@ -209,6 +217,9 @@ class PairsOnDemand:
             maps=self.maps,
             grids=self.grids,
             with_emission=self.with_emission,
+            places={
+                s: {mark: self.places[s][mark] for mark in self.marks[s]} for s in facts.sources
+            },
         )
 
     def of_label(self, label: Label) -> PairsOnDemand:

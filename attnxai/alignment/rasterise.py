@@ -370,7 +370,6 @@ def draw_annotations(
     ``annotators`` name the rows; by default they are those of the annotations. ``known`` are places of marks, which
     are not computed again for sources with the very same marks.
     """
-    known = known or {}
     shape = maps.field_shape
     row_of = {name: row for row, name in enumerate(annotators or annotations.annotators)}
     size = (len(row_of), len(positions))
@@ -385,12 +384,7 @@ def draw_annotations(
         transforms: list[GridTransform] = []
         for source in sources:
             marks = grouped[source]
-            here = known.get(source, {})
-            # together with other marks a distortion may converge to other last digits
-            places = [p for p in here.values() if p is not None] if list(here) == marks else []
-            if len(places) < len(marks):
-                places = place_all([a.shape for a in marks], grids[source], source=source)
-            placed += places
+            placed += _placed(source, marks, grids, known or {})
             transforms += [maps.field[positions[column_of[source]]]] * len(marks)
         on_field = _covering(placed, transforms, shape)
         n_outside += sum(not one.is_inside for one in on_field)
@@ -420,18 +414,26 @@ def draw_annotations(
     )
 
 
-def places_of(annotations: AnnotationSet, grids: Mapping[str, PixelGrid]) -> Places:
-    """Places of all marks on images with these grids, as :func:`draw_annotations` computes them."""
+def places_of(
+    annotations: AnnotationSet, grids: Mapping[str, PixelGrid], known: Places | None = None
+) -> Places:
+    """Places of all marks on images with these grids, as :func:`draw_annotations` computes or takes them."""
     return {
-        source: dict(
-            zip(
-                marks,
-                place_all([a.shape for a in marks], grids[source], source=source),
-                strict=True,
-            )
-        )
+        source: dict(zip(marks, _placed(source, marks, grids, known or {}), strict=True))
         for source, marks in annotations.by_source().items()
     }
+
+
+def _placed(
+    source: str, marks: Sequence[Annotation], grids: Mapping[str, PixelGrid], known: Places
+) -> list[PixelShape]:
+    here = known.get(source, {})
+    # together with other marks a distortion may converge to other last digits
+    if list(here) == marks:
+        places = [place for place in here.values() if place is not None]
+        if len(places) == len(marks):
+            return places
+    return place_all([a.shape for a in marks], grids[source], source=source)
 
 
 def _portions(n_marks: Mapping[str, int]) -> Iterator[list[str]]:

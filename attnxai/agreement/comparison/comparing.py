@@ -141,7 +141,7 @@ def compare_all(
     for maps in stacks:
         if isinstance(maps, MapChunks):
             annotations = without_sources(annotations, maps.reasons)
-    places: Places | None = None if len(annotations.sources) > settings.most_together else {}
+    places: Places = {}
     annotations = usable_annotations(annotations, images, fwhm_arcsec, places=places)
     annotations, images, stacks = independent_sources(annotations, images, stacks)
     # once sources are left out
@@ -160,7 +160,7 @@ def compare_all(
         source: PairSource
         of_labels: list[tuple[str, Callable[[], PairSource]]]
         if large:
-            made = source = PairsOnDemand.of(maps, annotations, images, **options)
+            made = source = PairsOnDemand.of(maps, annotations, images, **options, places=places)
             of_labels = [(str(label), functools.partial(made.of_label, label)) for label in labels]
         else:
             pairs = every[m]
