@@ -9,7 +9,7 @@ import numpy as np
 from attnxai.data.grid import GridTransform
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -91,6 +91,18 @@ def maps_on_field(
         for mean in [mean for mean, of in means.items() if set(of) <= set(found)]:
             found[mean] = np.mean([found[layer] for layer in means.pop(mean)], axis=0)
     return found
+
+
+_AT_ONCE = 8
+
+
+def blocks_on_field(
+    maps: MapStack, positions: Sequence[int]
+) -> Iterator[tuple[Sequence[int], dict[str, NDArray[np.float64]]]]:
+    """:func:`maps_on_field` of a few of the positions at a time, since coarse maps grow a hundred times on the field."""
+    for start in range(0, len(positions), _AT_ONCE):
+        some = positions[start : start + _AT_ONCE]
+        yield some, maps_on_field(maps, some)
 
 
 def smooth_to_layer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -12,12 +12,14 @@ import numpy as np
 from attnxai import presenters
 from attnxai.audit.evidence_location import evidence_location
 from attnxai.audit.folder import read_audit
+from attnxai.audit.given_maps import MapOrigin, maps_of_model, sources_with_maps
 from attnxai.audit.images import group_for_audit
 from attnxai.audit.own_maps import (
-    of_own_maps,
+    of_methods,
     own_class_means,
     own_faithfulness,
     own_map_agreement,
+    own_methods,
     own_rotations,
 )
 from attnxai.audit.randomisation import weight_randomisation
@@ -25,9 +27,12 @@ from attnxai.audit.stability import noise_stability
 from attnxai.data.emission import MIN_ISLAND_PIXELS
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import short_repr
-from attnxai.data.wording import unknown_name
+from attnxai.data.wording import listed, unknown_name
 from attnxai.errors import OptionError
+from attnxai.explanations.explaining import explanation_method
+from attnxai.explanations.files.map_chunks import MapChunks
 from attnxai.explanations.inputs import model_provenance
+from attnxai.explanations.stack import MapStack, Split
 from attnxai.models.device_memory import in_memory
 from attnxai.models.model import AttentionModel
 
@@ -64,7 +69,10 @@ class Audit:
         Its heading, which says what it asks.
     function : callable
         ``function(model, images, *, rng, on_step) -> AuditResult``. ``rng`` is a :class:`numpy.random.Generator`,
-        ``on_step`` is called with the number of finished steps and of all, or None.
+        ``on_step`` is called with the number of finished steps and of all, or None. One that ``takes_maps`` has an
+        argument ``maps`` as well: a :class:`~attnxai.explanations.MapChunks` of the model's maps to audit, or None.
+    takes_maps : bool
+        Whether it is of maps that may be given; else it explains with the model's own methods.
 
     Examples
     --------
@@ -77,6 +85,7 @@ class Audit:
     name: str
     title: str
     function: Callable[..., AuditResult]
+    takes_maps: bool = False
 
 
 FIRST = "evidence_location"
@@ -92,36 +101,40 @@ AUDITS: Mapping[str, Audit] = {
             name=FIRST,
             title="Where does the evidence come from?",
             function=evidence_location,
+            takes_maps=True,
         ),
         Audit(
             name="faithfulness",
             title="Does the prediction rest on what the maps show?",
-            function=of_own_maps(own_faithfulness),
+            function=own_faithfulness,
+            takes_maps=True,
         ),
         Audit(
             name="weight_randomisation",
             title="Do the maps depend on what was learned?",
-            function=of_own_maps(weight_randomisation),
+            function=of_methods(weight_randomisation),
         ),
         Audit(
             name="noise_stability",
             title="Are predictions and maps stable under noise?",
-            function=of_own_maps(noise_stability),
+            function=of_methods(noise_stability),
         ),
         Audit(
             name="rotations",
             title="Do predictions and maps follow rotations?",
-            function=of_own_maps(own_rotations),
+            function=of_methods(own_rotations),
         ),
         Audit(
             name="map_agreement",
             title="Do the maps agree with each other?",
-            function=of_own_maps(own_map_agreement, drawn=False),
+            function=own_map_agreement,
+            takes_maps=True,
         ),
         Audit(
             name="class_means",
             title="What do the maps of each class have in common?",
-            function=of_own_maps(own_class_means, drawn=False),
+            function=own_class_means,
+            takes_maps=True,
         ),
     )
 }
@@ -147,6 +160,8 @@ class ModelAudit:
         What each audit found, by its name.
     seed : int or None
         Seed of every audit; None where a generator was given.
+    maps : MapOrigin
+        Where the maps come from.
 
     Examples
     --------
@@ -164,6 +179,7 @@ class ModelAudit:
     images_name: str
     results: Mapping[str, AuditResult]
     seed: int | None
+    maps: MapOrigin = MapOrigin()  # noqa: RUF009 -- it is frozen
 
     __repr__ = short_repr
     _repr_html_ = presenters.repr_html
@@ -183,7 +199,23 @@ class ModelAudit:
 
     def summary(self) -> str:
         """What every audit found, in plain words."""
-        return "\n\n".join(f"{title}\n{result.summary()}" for _, title, result in self.titled())
+        found = [f"{title}\n{result.summary()}" for _, title, result in self.titled()]
+        return "\n\n".join([*found, f"Maps: {self.about_maps()}"])
+
+    def about_maps(self, names: Iterable[str] | None = None) -> str:
+        """Where the maps come from, of all audits or of some."""
+        chosen = [AUDITS[name] for name in (self.results if names is None else names)]
+        anew = [audit.name for audit in chosen if not audit.takes_maps]
+        if not self.maps.is_given or not anew:
+            return self.maps.sentence()
+        if len(anew) == len(chosen):
+            return "made anew, by the model's own methods."
+        which = (
+            f"The audit {anew[0]} explains"
+            if len(anew) == 1
+            else f"The audits {listed(anew)} explain"
+        )
+        return f"{self.maps.sentence()} {which} anew, by the model's own methods."
 
     def to_frame(self) -> pd.DataFrame:
         """The numbers of all audits, a row each, with the name of the audit in the first column."""
@@ -201,6 +233,7 @@ class ModelAudit:
         return {
             "model": dict(self.model),
             "images": {"name": self.images_name, "group": self.group, "n": self.n_images},
+            "maps": self.maps.to_record(),
             "seed": self.seed,
             "passes": self.passes,
             "audits": {
@@ -208,7 +241,11 @@ class ModelAudit:
                     **result.to_record(),
                     "title": title,
                     "passes": result.passes,
-                    "summary": result.summary().splitlines(),
+                    # which a report that this audit joins shows beside maps of its own
+                    "summary": [
+                        *result.summary().splitlines(),
+                        *([f"Maps: {self.about_maps([name])}"] if self.maps.is_given else []),
+                    ],
                 }
                 for name, title, result in self.titled()
             },
@@ -220,6 +257,7 @@ def run_audits(
     images: Sequence[SourceImage],
     names: Sequence[str] | None = None,
     *,
+    maps: MapStack | MapChunks | None = None,
     rng: np.random.Generator | int = 0,
     images_name: str = "",
     min_island_pixels: int = MIN_ISLAND_PIXELS,
@@ -236,6 +274,12 @@ def run_audits(
         counts, see :class:`ModelAudit`.
     names : sequence of str, optional
         Which audits, by the names in :data:`AUDITS`; all when left out.
+    maps : MapStack or MapChunks, optional
+        Maps of the images by this model, of any explanation methods, such as
+        :func:`~attnxai.explanations.read_map_chunks` reads. Audits of maps are of these and not of those that the
+        model's own methods make; ``weight_randomisation``, ``noise_stability`` and ``rotations`` have to explain changed
+        networks and images, and keep the model's own methods. Images are audited in the order of their maps, and those that had no maps for a reason are
+        left out.
     rng : numpy.random.Generator or int
         Source of randomness. Given a seed, every audit starts from it, so that its numbers do not depend on which
         others are run.
@@ -253,7 +297,10 @@ def run_audits(
     Raises
     ------
     OptionError
-        If an audit is unknown or given twice, there are no images, or ``min_island_pixels`` is below 1.
+        If an audit is unknown or given twice, there are no images, ``min_island_pixels`` is below 1, or no audit
+        takes the maps that are given.
+    AlignmentError
+        If the maps are of another model or field, or an image has no map without a reason.
 
     Examples
     --------
@@ -269,13 +316,32 @@ def run_audits(
     if not images:
         raise OptionError("there are no images to audit a model on")
     images_name = images_name or getattr(images, "origin", "")
+    given = None
+    if maps is not None:
+        if not any(audit.takes_maps for audit in chosen):
+            raise OptionError(
+                f"maps are given, and {listed([audit.name for audit in chosen])} would not use them; leave the maps out"
+            )
+        given = maps_of_model(model, maps)
+        by_source = {image.source: image for image in images}
+        images = [by_source[source] for source in sources_with_maps(list(by_source), given)]
     group, images = group_for_audit(model, images)
+    if given is None:
+        methods = own_methods(model)
+        origin = MapOrigin(explanations={name: explanation_method(name).title for name in methods})
+    else:
+        origin = MapOrigin.of(given, len(images))
+        # by the model's own record, also where the maps do not state how it used the sources
+        splits = (Split(group),) * len(images)
+        given = given.restricted_to([image.source for image in images], splits=splits)
     results = {}
     for audit in chosen:
         step = None if on_step is None else _named(on_step, audit.title)
         if step is not None:
             step(0, 1)  # the time of an audit of one step counts from here
-        options = {"min_island_pixels": min_island_pixels} if audit.name == FIRST else {}
+        options: dict[str, Any] = {"maps": given} if audit.takes_maps else {}
+        if audit.name == FIRST:
+            options["min_island_pixels"] = min_island_pixels
         run = functools.partial(audit.function, model, images, on_step=step, **options)
         results[audit.name] = in_memory(
             model.network,
@@ -288,6 +354,7 @@ def run_audits(
         images_name=images_name,
         results=results,
         seed=rng if isinstance(rng, int) else None,
+        maps=origin,
     )
 
 

@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai import presenters
-from attnxai.alignment.resample import maps_on_field
+from attnxai.alignment.resample import blocks_on_field
 from attnxai.audit.source_means import interval_columns, position_of
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import counted
 from attnxai.errors import OptionError
+from attnxai.explanations.files.map_chunks import in_chunks
 from attnxai.metrics.partial import partial_values
 from attnxai.metrics.ranking import mid_ranks
-from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.bootstrap import mean_interval
 from attnxai.statistics.formats import value_range, with_interval
+from attnxai.statistics.resamples import resamples_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
 
+    from attnxai.explanations.files.map_chunks import ChunkedMaps
     from attnxai.explanations.stack import MapStack
     from attnxai.statistics.interval import Interval
+    from attnxai.statistics.resamples import Counts
 
 SPEARMAN, PARTIAL = "spearman", "partial_spearman"
 
@@ -45,8 +49,8 @@ class MapAgreement(ArrayResult):
     values : ndarray, shape (2, n_maps, n_maps, n_sources)
         Spearman's correlation over the pixels that the network sees, and the same controlling for brightness; NaN
         where a map is constant or, controlling for brightness, follows from it.
-    counts : ndarray, shape (n_bootstrap, n_sources)
-        Resamples, the same for all intervals.
+    counts : ndarray or Resamples, shape (n_bootstrap, n_sources)
+        Resamples, the same for all intervals; those of many sources are drawn again whenever they are wanted.
 
     Examples
     --------
@@ -62,7 +66,7 @@ class MapAgreement(ArrayResult):
     sources: tuple[str, ...]
     layers: tuple[str, ...]
     values: NDArray[np.float64]
-    counts: NDArray[np.float64]
+    counts: Counts
 
     plot = presenters.plot
 
@@ -142,14 +146,14 @@ class MapAgreement(ArrayResult):
 
 
 def map_agreement(
-    maps: MapStack, *, n_bootstrap: int = 2000, rng: np.random.Generator | int = 0
+    maps: MapStack | ChunkedMaps, *, n_bootstrap: int = 2000, rng: np.random.Generator | int = 0
 ) -> MapAgreement:
     """Correlate all maps of a stack with each other, source by source, on the field.
 
     Parameters
     ----------
-    maps : MapStack
-        The maps; coarser ones are interpolated to the field.
+    maps : MapStack or MapChunks
+        The maps; coarser ones are interpolated to the field. Those of chunks are read one after the other.
     n_bootstrap : int
         Resamples of the sources for intervals.
     rng : numpy.random.Generator or int
@@ -177,22 +181,36 @@ def map_agreement(
     """
     if n_bootstrap < 1:
         raise OptionError(f"n_bootstrap has to be 1 or more, got {n_bootstrap}")
-    found = maps_on_field(maps)
-    layers = tuple(found)
+    parts: list[NDArray[np.float64]] = []
+    model_name, layers = "", tuple[str, ...]()
+    for stack in in_chunks(maps).chunks():
+        model_name = stack.model_name
+        for positions, found in blocks_on_field(stack, range(len(stack))):
+            layers = tuple(found)
+            parts.append(_correlations(stack, positions, found))
+    return MapAgreement(
+        model_name=model_name,
+        sources=maps.sources,
+        layers=layers,
+        values=np.concatenate(parts, axis=3),
+        counts=resamples_of(len(maps), n_bootstrap, np.random.default_rng(rng)),
+    )
+
+
+def _correlations(
+    stack: MapStack, positions: Sequence[int], found: dict[str, NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Both correlations between the maps of the sources at some positions of a stack, as of :class:`MapAgreement`."""
     every = np.stack(list(found.values()))
-    values = np.full((2, len(layers), len(layers), len(maps)), np.nan)
-    for position, valid in enumerate(maps.valid):
-        rows = every[:, position, valid]
+    some = list(positions)
+    valid = stack.valid[some]
+    values = np.full((2, len(every), len(every), len(valid)), np.nan)
+    for position, where in enumerate(valid):
+        rows = every[:, position, where]
         vary = np.ptp(rows, axis=1) > 0
         if vary.any():
             correlations = np.atleast_2d(np.corrcoef(mid_ranks(rows[vary])))
             values[0, :, :, position][np.ix_(vary, vary)] = correlations
-    brightness = np.asarray(maps.brightness, dtype=np.float64)
-    values[1] = partial_values(list(every), every, [[brightness]] * len(layers), maps.valid)
-    return MapAgreement(
-        model_name=maps.model_name,
-        sources=maps.sources,
-        layers=layers,
-        values=values,
-        counts=bootstrap_counts(len(maps), n_bootstrap, np.random.default_rng(rng)),
-    )
+    brightness = np.asarray(stack.brightness[some], dtype=np.float64)
+    values[1] = partial_values(list(every), every, [[brightness]] * len(every), valid)
+    return values

@@ -9,29 +9,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai import presenters
-from attnxai.alignment.resample import maps_on_field
 from attnxai.audit.class_shares import GivenClasses, class_of_each
-from attnxai.audit.source_axes import source_axis, turn_to_axis
+from attnxai.audit.class_sums import BRIGHTNESS, ClassSums, sum_classes
 from attnxai.audit.source_means import position_of
 from attnxai.data.emission import MIN_ISLAND_PIXELS
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import counted, listed
 from attnxai.errors import OptionError
-from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.explanations.files.map_chunks import in_chunks
+from attnxai.statistics.bootstrap import mean_interval
 from attnxai.statistics.formats import with_interval
+from attnxai.statistics.resamples import resamples_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from attnxai.explanations.files.map_chunks import ChunkedMaps
     from attnxai.explanations.stack import MapStack
     from attnxai.statistics.interval import Interval
-
-BRIGHTNESS = "brightness"
-ROUNDEST = 0.95
-"""Sources with a larger ratio of minor to major axis have no direction, and are left out."""
-N_ANGLES = 24
-_NARROW = 45.0
+    from attnxai.statistics.resamples import Counts
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -194,9 +191,10 @@ class ClassMeanMaps(ArrayResult):
 
 
 def class_mean_maps(
-    maps: MapStack,
+    maps: MapStack | ChunkedMaps,
     classes: GivenClasses,
     *,
+    use_predicted: bool = False,
     group: str = "",
     min_island_pixels: int = MIN_ISLAND_PIXELS,
     n_bootstrap: int = 2000,
@@ -206,10 +204,13 @@ def class_mean_maps(
 
     Parameters
     ----------
-    maps : MapStack
-        Maps of some sources; coarser ones are interpolated to the field.
+    maps : MapStack or MapChunks
+        Maps of some sources; coarser ones are interpolated to the field. Those of chunks are read one after the other,
+        twice if sources differ in the pixels that were observed.
     classes : mapping of str to str, or sequence of (str or None)
         Class of sources by their names, or of every source; a source without one is left out.
+    use_predicted : bool
+        Whether the class that the network predicts stands for one that is not given.
     group : str
         Symmetry group of the model, for figures.
     min_island_pixels : int
@@ -241,112 +242,53 @@ def class_mean_maps(
     """
     if n_bootstrap < 1:
         raise OptionError(f"n_bootstrap has to be 1 or more, got {n_bootstrap}")
-    given = class_of_each(maps.sources, classes)
+    found = sum_classes(
+        in_chunks(maps),
+        class_of_each(maps.sources, classes),
+        use_predicted=use_predicted,
+        min_island_pixels=min_island_pixels,
+    )
     rng = np.random.default_rng(rng)
-    axes = [source_axis(image, min_island_pixels=min_island_pixels) for image in maps.brightness]
-    used = {
-        position: axis
-        for position, (axis, name) in enumerate(zip(axes, given, strict=True))
-        if axis is not None and axis.axis_ratio <= ROUNDEST and name is not None
+    names = tuple(sorted(found.totals))
+    profiles = {
+        (layer, name): one
+        for name in names
+        for layer, one in _profiles(found, name, n_bootstrap, rng).items()
     }
-    if not used:
-        raise OptionError("no source has a class and a direction, so there are no class means")
-    found = maps_on_field(maps) | {BRIGHTNESS: np.asarray(maps.brightness, dtype=np.float64)}
-    layers = tuple(found)
-    disc = _Disc(maps.field_shape, np.asarray(maps.valid[list(used)].all(axis=0)))
-    turned = np.stack(
-        [
-            turn_to_axis(np.stack([found[name][p] for name in layers]), axis.angle_deg)
-            for p, axis in used.items()
-        ]
-    )
-    turned[..., ~disc.inside] = np.nan  # corners that leave the frame in some rotations
-    of = np.array([given[position] for position in used])
-    names = tuple(sorted(set(of.tolist())))
-    radial = disc.rings(turned)
-    sectors = np.stack(
-        [disc.sectors(one, axis.reach) for one, axis in zip(turned, used.values(), strict=True)]
-    )
-    along = np.stack(
-        [disc.along(one, axis.reach) for one, axis in zip(turned, used.values(), strict=True)]
-    )
-    profiles, counts = {}, {name: int((of == name).sum()) for name in names}
-    for name in names:
-        own = of == name
-        resamples = bootstrap_counts(counts[name], n_bootstrap, rng)
-        for index, layer in enumerate(layers):
-            profiles[layer, name] = Profiles(
-                radial=_with_ends(radial[own, index], resamples),
-                angular=_with_ends(sectors[own, index], resamples),
-                along_axis=mean_interval(along[own, index], resamples),
-            )
+    counts = {name: found.classes.count(name) for name in names}
     return ClassMeanMaps(
-        model_name=maps.model_name,
+        model_name=found.model_name,
         group=group,
         classes=names,
         n_sources=counts,
-        n_left_out=len(maps) - len(used),
-        layers=layers,
-        pixel_scale_arcsec=maps.field_scale_arcsec,
-        means=np.stack([turned[of == name].mean(axis=0) for name in names], axis=1),
-        radii=disc.radii,
-        angles_deg=disc.angles_deg,
+        n_left_out=len(maps) - len(found.classes),
+        layers=found.layers,
+        pixel_scale_arcsec=found.pixel_scale_arcsec,
+        means=np.stack([found.totals[name] / counts[name] for name in names], axis=1),
+        radii=found.disc.radii,
+        angles_deg=found.disc.angles_deg,
         profiles=profiles,
+        n_predicted=found.n_predicted,
     )
 
 
-class _Disc:
-    """Rings and sectors of the disc that every rotation of a field keeps."""
-
-    def __init__(self, shape: tuple[int, int], valid: NDArray[np.bool_]) -> None:
-        row, column = (np.arange(n) - (n - 1) / 2 for n in shape)
-        self.radius = np.hypot(row[:, None], column[None, :])
-        largest = (min(shape) - 1) / 2
-        if not valid.all():
-            largest = min(largest, float(self.radius[~valid].min()) - 1.0)
-        self.inside = self.radius <= largest
-        width = max(largest / 24, 1.0)
-        self.ring = np.floor(self.radius / width).astype(int)
-        self.n_rings = int(largest // width)
-        self.radii = np.asarray(width * (np.arange(self.n_rings) + 0.5), dtype=np.float64)
-        step = 360.0 / N_ANGLES
-        angle = np.degrees(np.arctan2(row[:, None], column[None, :])) % 360.0
-        self.sector = np.floor((angle + step / 2) / step).astype(int) % N_ANGLES
-        self.angles_deg = np.asarray(step * np.arange(N_ANGLES), dtype=np.float64)
-        folded = np.abs((angle + 90.0) % 180.0 - 90.0)
-        # without the diagonals, so that as many pixels lie along the axis as across it
-        self.along_axis, self.across_axis = folded < _NARROW - 1e-9, folded > _NARROW + 1e-9
-
-    def rings(self, images: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean in every ring, shape (..., n_rings)."""
-        found = [images[..., self.inside & (self.ring == ring)] for ring in range(self.n_rings)]
-        return np.stack([_mean(one) for one in found], axis=-1)
-
-    def sectors(self, images: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
-        """Mean in every sector within a distance from the middle, shape (..., n_angles)."""
-        near = self._near(reach)
-        found = [images[..., near & (self.sector == sector)] for sector in range(N_ANGLES)]
-        return np.stack([_mean(one) for one in found], axis=-1)
-
-    def along(self, images: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
-        """Mean near the axis less the mean elsewhere, within a distance from the middle."""
-        near = self._near(reach)
-        parts = [_mean(images[..., near & part]) for part in (self.along_axis, self.across_axis)]
-        return parts[0] - parts[1]
-
-    def _near(self, reach: float) -> NDArray[np.bool_]:
-        # the middle itself has no direction
-        return np.asarray(self.inside & (self.radius > 0.5) & (self.radius <= max(reach, 4.0)))
+def _profiles(
+    found: ClassSums, name: str, n_bootstrap: int, rng: np.random.Generator
+) -> dict[str, Profiles]:
+    """The profiles of all maps of a class, over the same resamples of its sources."""
+    own = np.array([one == name for one in found.classes])
+    resamples = resamples_of(int(own.sum()), n_bootstrap, rng)
+    return {
+        layer: Profiles(
+            radial=_with_ends(found.rings[own, index], resamples),
+            angular=_with_ends(found.sectors[own, index], resamples),
+            along_axis=mean_interval(found.along[own, index], resamples),
+        )
+        for index, layer in enumerate(found.layers)
+    }
 
 
-def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis; NaN of nothing."""
-    if values.shape[-1] == 0:
-        return np.full(values.shape[:-1], np.nan)
-    return np.asarray(values.mean(axis=-1))
-
-
-def _with_ends(values: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with_ends(values: NDArray[np.float64], counts: Counts) -> NDArray[np.float64]:
     """Mean over sources and the ends of its interval, shape (3, n), of values (n_sources, n)."""
     found = [mean_interval(column, counts) for column in values.T]
     return np.array([[one.value, one.low, one.high] for one in found]).T

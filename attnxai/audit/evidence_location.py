@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.audit.class_shares import GivenClasses
-from attnxai.audit.evidence_location_result import EvidenceLocation
-from attnxai.audit.evidence_location_statistics import NO_SUMS, locate_evidence
+from attnxai.audit.evidence_location_statistics import locate_measured
+from attnxai.audit.given_maps import maps_of_model
+from attnxai.audit.map_location import MeasuredMaps, measure_maps
 from attnxai.audit.own_maps import own_methods
-from attnxai.audit.pooled_sums import PooledSums, pooled_sums
+from attnxai.audit.sums_of_chunks import SumsOfChunks, has_gates
 from attnxai.audit.zone_sums import ZoneSums
 from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS
-from attnxai.data.images import SourceImage
-from attnxai.errors import OptionError
+from attnxai.explanations.explained_maps import ExplainedMaps
 from attnxai.explanations.explaining import explain
-from attnxai.explanations.method import ExplanationMethod
-from attnxai.explanations.stack import MapStack
-from attnxai.models.model import AttentionModel
-from attnxai.models.network import AttentionNetwork
+from attnxai.models.device_memory import in_memory
+
+if TYPE_CHECKING:
+    from attnxai.audit.class_shares import GivenClasses
+    from attnxai.audit.evidence_location_result import EvidenceLocation
+    from attnxai.audit.pooled_sums import PooledSums
+    from attnxai.data.images import SourceImage
+    from attnxai.explanations.files.map_chunks import MapChunks
+    from attnxai.explanations.method import ExplanationMethod
+    from attnxai.explanations.stack import MapStack
+    from attnxai.models.model import AttentionModel
 
 
 def evidence_location(
@@ -28,6 +36,7 @@ def evidence_location(
     *,
     classes: GivenClasses = None,
     method: str | Sequence[str] | None = None,
+    maps: MapStack | MapChunks | None = None,
     rng: np.random.Generator | int = 0,
     min_island_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
@@ -55,6 +64,8 @@ def evidence_location(
         Class of sources by their names, or of every source, None where it is unknown; those of the images when left out.
     method : str or sequence of str, optional
         Explanation methods whose maps are located. Left out, ``gates``, or a method that the model allows if it has none.
+    maps : MapStack or MapChunks, optional
+        Maps of these images by this model, which are located instead; those of chunks are read one after the other.
     rng : numpy.random.Generator or int
         Source of randomness.
     min_island_pixels, ring_pixels
@@ -74,6 +85,8 @@ def evidence_location(
         If there are no images, or an option is out of its range.
     ImageError
         If an image does not fit the model.
+    AlignmentError
+        If ``maps`` are of another model or field, or lack an image.
 
     Examples
     --------
@@ -87,26 +100,38 @@ def evidence_location(
     ['emission', 'ring', 'empty sky']
     """
     if method is None:
-        method = own_methods(model) if zone_sums_of(model) is None else "gates"
-    maps, sums = maps_and_sums(
-        model,
-        images,
-        method,
-        rng=rng,
-        min_island_pixels=min_island_pixels,
-        ring_pixels=ring_pixels,
-        on_batch=on_step,
-    )
+        method = "gates" if has_gates(model) else own_methods(model)
+    options: dict[str, Any] = {"min_island_pixels": min_island_pixels, "ring_pixels": ring_pixels}
+    given = None if maps is None else maps_of_model(model, maps)
+    state = dict(rng.bit_generator.state) if isinstance(rng, np.random.Generator) else {}
+
+    def run() -> tuple[MeasuredMaps, ZoneSums | PooledSums | str]:
+        if isinstance(rng, np.random.Generator):
+            rng.bit_generator.state = state  # as before an attempt that had too little memory
+        sums = SumsOfChunks(model, **options)
+        if given is not None:
+            own = given.restricted_to(image.source for image in images)
+            measured = measure_maps(own.chunks(), **options)
+            sums.read(images, on_step)
+            return measured, sums.found()
+        explained = ExplainedMaps(
+            model=model,
+            images=images,
+            method=method,
+            rng=rng,
+            readers=sums.readers,
+            on_batch=on_step,
+        )
+        return measure_maps(sums.beside(explained), **options), sums.found()
+
+    measured, sums = in_memory(model.network, run)
+    if not measured.class_names:  # maps of other programs do not state what the model says
+        scores = sums.scores if isinstance(sums, ZoneSums) else None
+        measured = dataclasses.replace(measured, class_names=model.class_names, scores=scores)
     if classes is None:
         classes = [image.class_name for image in images]
-    return locate_evidence(
-        maps,
-        classes,
-        sums=sums,
-        rng=rng,
-        min_island_pixels=min_island_pixels,
-        ring_pixels=ring_pixels,
-        n_bootstrap=n_bootstrap,
+    return locate_measured(
+        measured, classes, sums=sums, rng=rng, n_bootstrap=n_bootstrap, **options
     )
 
 
@@ -117,35 +142,12 @@ def maps_and_sums(
     *,
     target: str | Sequence[str] | None = None,
     rng: np.random.Generator | int = 0,
-    min_island_pixels: int = MIN_ISLAND_PIXELS,
-    ring_pixels: float = RING_PIXELS,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> tuple[MapStack, ZoneSums | PooledSums | str]:
     """Maps as of :func:`attnxai.explain`, and the sums of :func:`locate_evidence`, or why the model has none."""
-    sums = zone_sums_of(model, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels)
-    readers = [] if sums is None else [sums]
+    sums = SumsOfChunks(model)
     maps = explain(
-        model, images, method, target=target, rng=rng, readers=readers, on_batch=on_batch
+        model, images, method, target=target, rng=rng, readers=sums.readers(), on_batch=on_batch
     )
-    if sums is None:
-        pooled = pooled_sums(
-            model, images, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
-        )
-        return maps, pooled or NO_SUMS
-    return maps, sums
-
-
-def zone_sums_of(
-    model: AttentionModel,
-    *,
-    min_island_pixels: int = MIN_ISLAND_PIXELS,
-    ring_pixels: float = RING_PIXELS,
-) -> ZoneSums | None:
-    """What reads the sums of :func:`locate_evidence` from a forward pass; None for a model without gates."""
-    if min_island_pixels < 1 or not ring_pixels > 0:
-        raise OptionError(
-            f"min_island_pixels has to be 1 or more and ring_pixels above 0, got {min_island_pixels} and {ring_pixels}"
-        )
-    if not isinstance(model.network, AttentionNetwork) or not model.network.gates:
-        return None
-    return ZoneSums(min_island_pixels=min_island_pixels, ring_pixels=ring_pixels)
+    sums.add(images)
+    return maps, sums.found()

@@ -20,11 +20,11 @@ from attnxai.audit.class_shares import (
     share_interval,
 )
 from attnxai.audit.evidence_location_result import EvidenceLocation, ZoneEvidence
-from attnxai.audit.map_location import locate_maps
+from attnxai.audit.map_location import MeasuredMaps, locate_maps, measure_maps
 from attnxai.audit.source_means import mean_defined
 from attnxai.data.classes import ordered_classes
 from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone
-from attnxai.explanations.files.map_chunks import MapChunks
+from attnxai.explanations.files.map_chunks import MapChunks, in_chunks
 from attnxai.statistics.bootstrap import statistic_interval
 from attnxai.statistics.formats import format_share
 
@@ -57,11 +57,65 @@ def locate_evidence(
     ``sums`` are those that were read from the same forward pass, or say why the network has none; left out, only maps
     are there.
     """
-    group = group_of_verdict(maps.splits)
-    chosen = np.array([split == group for split in maps.splits])
     given = class_of_each(maps.sources, classes)
-    members = [source for source, keep in zip(maps.sources, chosen, strict=True) if keep]
-    maps = maps.restricted_to(members) if isinstance(maps, MapChunks) else maps.select(members)
+    group = group_of_verdict(maps.splits)
+    members = [s for s, split in zip(maps.sources, maps.splits, strict=True) if split == group]
+    own = maps.restricted_to(members) if isinstance(maps, MapChunks) else maps.select(members)
+    measured = measure_maps(
+        in_chunks(own).chunks(), min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
+    )
+    return _located(
+        measured,
+        np.array([split == group for split in maps.splits]),
+        given,
+        group,
+        sums=sums,
+        rng=rng,
+        min_island_pixels=min_island_pixels,
+        ring_pixels=ring_pixels,
+        n_bootstrap=n_bootstrap,
+    )
+
+
+def locate_measured(
+    measured: MeasuredMaps,
+    classes: GivenClasses,
+    *,
+    sums: ZoneSums | PooledSums | str,
+    rng: np.random.Generator | int,
+    min_island_pixels: int,
+    ring_pixels: float,
+    n_bootstrap: int,
+) -> EvidenceLocation:
+    """:func:`locate_evidence` of maps that have been measured, all of them."""
+    group = group_of_verdict(measured.splits)
+    chosen = np.array([split == group for split in measured.splits])
+    return _located(
+        measured.select(chosen),
+        chosen,
+        class_of_each(measured.sources, classes),
+        group,
+        sums=sums,
+        rng=rng,
+        min_island_pixels=min_island_pixels,
+        ring_pixels=ring_pixels,
+        n_bootstrap=n_bootstrap,
+    )
+
+
+def _located(
+    maps: MeasuredMaps,
+    chosen: NDArray[np.bool_],
+    given: Sequence[str | None],
+    group: str,
+    *,
+    sums: ZoneSums | PooledSums | str,
+    rng: np.random.Generator | int,
+    min_island_pixels: int,
+    ring_pixels: float,
+    n_bootstrap: int,
+) -> EvidenceLocation:
+    """What was measured of the ``chosen`` sources, of all that have sums and a class, as far as it is known."""
     known = SourceClasses.of(
         maps.sources,
         [name for name, keep in zip(given, chosen, strict=True) if keep],
@@ -77,14 +131,12 @@ def locate_evidence(
     return EvidenceLocation(
         model_name=maps.model_name,
         group=group,
-        n_sources=len(maps),
+        n_sources=len(maps.sources),
         classes={name: int((known.labels == i).sum()) for i, name in enumerate(known.names)},
         accuracy=accuracy,
         auc=auc,
         zones=() if isinstance(sums, str) else _zones(sums, chosen, known, counts),
-        maps=locate_maps(
-            maps, known, counts, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
-        ),
+        maps=locate_maps(maps, known, counts),
         not_split=sums if isinstance(sums, str) else "",
         min_island_pixels=min_island_pixels,
         ring_pixels=ring_pixels,
@@ -95,7 +147,7 @@ def locate_evidence(
     )
 
 
-def _measured_by(maps: MapStack | MapChunks) -> str:
+def _measured_by(maps: MeasuredMaps) -> str:
     """How to measure of a network what its maps alone do not tell."""
     methods = [str(one["name"]) for one in maps.provenance.get("explanations", ())]
     reason = "that takes the network and not its maps alone"

@@ -10,19 +10,22 @@ from typing import Unpack
 import numpy as np
 
 from attnxai.agreement.comparison.comparing import group_of_verdict
-from attnxai.annotations.inputs import Inputs
+from attnxai.annotations.inputs import Inputs, list_all_images
+from attnxai.audit.given_maps import sources_with_maps
 from attnxai.data.batches import find_batches
 from attnxai.data.grid import PixelGrid
 from attnxai.data.image_files import read_images
 from attnxai.data.image_options import ImageKeywords
 from attnxai.data.images import SourceImage, SourceSet
 from attnxai.data.independence import find_copies
-from attnxai.data.label_table import LABELS_NAME
-from attnxai.data.labelled import MIRABEST, read_training_images
+from attnxai.data.label_table import LABELS_NAME, labels_within, with_classes
+from attnxai.data.labelled import MIRABEST, check_unused, read_training_images
 from attnxai.data.mirabest import read_mirabest
 from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
 from attnxai.errors import LeftOutWarning
+from attnxai.explanations.files.map_chunks import MapChunks
 from attnxai.explanations.inputs import NetworkInputs, splits_of
+from attnxai.explanations.stack import MapStack
 from attnxai.models.model import AttentionModel
 
 
@@ -106,10 +109,16 @@ def read_audit_images(
     *,
     labels: str | Path | None = None,
     data_dir: str | Path | None = None,
+    maps: MapStack | MapChunks | None = None,
     **reading: Unpack[ImageKeywords],
 ) -> SourceSet:
-    """Images to audit a model on: MiraBest where none are named, with the classes of labels or names."""
+    """Images to audit a model on: MiraBest where none are named, with the classes of labels or names.
+
+    With ``maps`` these are any images that ``attnxai maps`` takes, of which those that have maps are read.
+    """
     name = images or MIRABEST
+    if maps is not None:
+        return _with_maps(name, maps, labels=labels, data_dir=data_dir, **reading)
     folder = Path(name)
     labelled = labels is not None or (folder / LABELS_NAME).is_file()
     if (
@@ -120,6 +129,22 @@ def read_audit_images(
         data = read_training_images(name, labels=labels, data_dir=data_dir, **reading)
         return SourceSet(data.images, origin=data.name)
     return read_images(name, **reading)
+
+
+def _with_maps(
+    name: str,
+    maps: MapStack | MapChunks,
+    *,
+    labels: str | Path | None,
+    data_dir: str | Path | None,
+    **reading: Unpack[ImageKeywords],
+) -> SourceSet:
+    if name.lower() == MIRABEST:
+        check_unused(MIRABEST, labels=labels)
+    listed = list_all_images(name, data_dir=data_dir, **reading)
+    found = listed.read(sources_with_maps(listed.sources, maps))
+    beside = labels_within(Path(name)) if Path(name).is_dir() else None
+    return with_classes(found, labels, beside)
 
 
 def group_for_audit(

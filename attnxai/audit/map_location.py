@@ -6,7 +6,7 @@ Numpy alone, for maps from anywhere.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,13 +30,15 @@ from attnxai.data.emission import (
     zones_on_grid,
 )
 from attnxai.data.grid import GridTransform
-from attnxai.explanations.files.map_chunks import MapChunks
+from attnxai.errors import OptionError
+from attnxai.explanations.files.map_chunks import in_chunks
 from attnxai.statistics.interval import finite_or_none
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.explanations.stack import MapStack
+    from attnxai.explanations.files.map_chunks import MapChunks
+    from attnxai.explanations.stack import MapStack, Split
     from attnxai.statistics.interval import Interval
     from attnxai.statistics.resamples import StratifiedCounts
 
@@ -180,40 +182,96 @@ def map_location(
     """
     known = SourceClasses.of(maps.sources, classes, maps.class_names)
     counts = known.resamples(n_bootstrap, np.random.default_rng(rng))
-    return locate_maps(
-        maps, known, counts, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
+    measured = measure_maps(
+        in_chunks(maps).chunks(), min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
+    )
+    return locate_maps(measured, known, counts)
+
+
+class MapMeasures(NamedTuple):
+    """Of every source how far its map on emission is above its mean elsewhere, its median on empty sky, and its ends."""
+
+    contrast: NDArray[np.float64]
+    level: NDArray[np.float64]
+    low: NDArray[np.floating[Any]]
+    high: NDArray[np.floating[Any]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MeasuredMaps:
+    """Where the maps of some sources lie, source by source, and what else was one value a source.
+
+    ``measures`` are by layer and mean; the other fields are those of :class:`~attnxai.explanations.MapStack`.
+    """
+
+    measures: Mapping[str, MapMeasures]
+    model_name: str
+    sources: tuple[str, ...]
+    splits: tuple[Split, ...]
+    scores: NDArray[np.float64] | None
+    class_names: tuple[str, ...]
+    provenance: Mapping[str, Any]
+
+    def select(self, chosen: NDArray[np.bool_]) -> MeasuredMaps:
+        """The same of some sources."""
+        if chosen.all():
+            return self
+        positions = np.flatnonzero(chosen).tolist()
+        return dataclasses.replace(
+            self,
+            measures={
+                name: MapMeasures._make(values[chosen] for values in one)
+                for name, one in self.measures.items()
+            },
+            sources=tuple(self.sources[i] for i in positions),
+            splits=tuple(self.splits[i] for i in positions),
+            scores=None if self.scores is None else self.scores[chosen],
+        )
+
+
+def measure_maps(
+    chunks: Iterable[MapStack], *, min_island_pixels: int, ring_pixels: float
+) -> MeasuredMaps:
+    """Measure where the maps of one or more chunks lie, of which one is held at a time."""
+    measures: dict[str, list[MapMeasures]] = {}
+    sources: list[str] = []
+    splits: list[Split] = []
+    scores = []
+    first: MapStack | None = None
+    for stack in chunks:
+        for name, one in _measured(stack, min_island_pixels, ring_pixels):
+            measures.setdefault(name, []).append(one)
+        sources += stack.sources
+        splits += stack.splits
+        if stack.scores is not None:
+            scores.append(stack.scores)
+        first = stack if first is None else first
+    if first is None:
+        raise OptionError("there are no maps to locate")
+    return MeasuredMaps(
+        measures={
+            name: MapMeasures._make(map(np.concatenate, zip(*parts, strict=True)))
+            for name, parts in measures.items()
+        },
+        model_name=first.model_name,
+        sources=tuple(sources),
+        splits=tuple(splits),
+        scores=np.concatenate(scores) if scores else None,
+        class_names=first.class_names,
+        provenance=first.provenance,
     )
 
 
 def locate_maps(
-    maps: MapStack | MapChunks,
-    known: SourceClasses,
-    counts: StratifiedCounts,
-    *,
-    min_island_pixels: int,
-    ring_pixels: float,
+    measured: MeasuredMaps, known: SourceClasses, counts: StratifiedCounts
 ) -> tuple[MapLocation, ...]:
-    """:func:`map_location` over resamples of the sources that are drawn already."""
-    parts = maps.chunks() if isinstance(maps, MapChunks) else iter([maps])
-    measured: dict[str, list[_Measured]] = {}
-    for part in parts:
-        for name, one in _measured(part, min_island_pixels, ring_pixels):
-            measured.setdefault(name, []).append(one)
-    return tuple(_locate(name, of_parts, known, counts) for name, of_parts in measured.items())
-
-
-class _Measured(NamedTuple):
-    """Of every source how far its map on emission is above its mean elsewhere, its median on empty sky; and ends of all."""
-
-    contrast: NDArray[np.float64]
-    level: NDArray[np.float64]
-    low: np.floating[Any]
-    high: np.floating[Any]
+    """:func:`map_location` of what was measured, over resamples of the sources that are drawn already."""
+    return tuple(_locate(name, one, known, counts) for name, one in measured.measures.items())
 
 
 def _measured(
     maps: MapStack, min_island_pixels: int, ring_pixels: float
-) -> Iterator[tuple[str, _Measured]]:
+) -> Iterator[tuple[str, MapMeasures]]:
     emission = emission_mask(maps.brightness, min_island_pixels=min_island_pixels)
     zones: dict[tuple[GridTransform, tuple[int, ...]], NDArray[np.int8]] = {}
 
@@ -237,7 +295,8 @@ def _measured(
             empty = one[zone == Zone.EMPTY_SKY]
             if empty.size:
                 level[position] = np.median(empty)
-        yield name, _Measured(contrast, level, values.min(), values.max())
+        ends = values.min(axis=(1, 2)), values.max(axis=(1, 2))
+        yield name, MapMeasures(contrast, level, *ends)
 
 
 def _layers_and_means(
@@ -253,13 +312,10 @@ def _layers_and_means(
 
 
 def _locate(
-    name: str, parts: Sequence[_Measured], known: SourceClasses, counts: StratifiedCounts
+    name: str, measures: MapMeasures, known: SourceClasses, counts: StratifiedCounts
 ) -> MapLocation:
-    contrast, level = (
-        np.concatenate(values) for values in zip(*(part[:2] for part in parts), strict=True)
-    )
-    extent = max(part.high for part in parts) - min(part.low for part in parts)
-    grain = _ROUNDING * max(float(extent), 1e-30)
+    contrast, level, low, high = measures
+    grain = _ROUNDING * max(float(high.max() - low.min()), 1e-30)
     contrast = np.where(np.abs(contrast) > grain, contrast, np.nan)
     # so that rounding does not order levels that are the same
     level = np.rint(level / grain) * grain

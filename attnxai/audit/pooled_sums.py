@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -54,6 +54,15 @@ class PooledSums:
     bias: NDArray[np.float64]
     absolute: NDArray[np.float64]
     relative: NDArray[np.float64]
+
+    @classmethod
+    def joined(cls, parts: Sequence[PooledSums]) -> PooledSums:
+        """Those of the images of all parts."""
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("areas", "by_zone", "absolute", "relative")
+        }
+        return dataclasses.replace(parts[0], **arrays)
 
     def magnitudes(self, *, relative: bool) -> NDArray[np.float64]:
         """Sum of the magnitude of evidence over each zone, as of ``ZoneSums``."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from attnxai.models.specification import FeatureSum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from attnxai.data.grid import GridTransform
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,8 +54,76 @@ class ZoneScores:
         return np.asarray(self.own + shifts.reshape(len(rows), n, n_classes))
 
 
-class ZoneSums(GateReader):
-    """Gated sums and evidence of every image by zone, from one forward pass.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ZoneSums:
+    """Gated sums and evidence of some images by zone.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model.
+    geometry : mapping of str to GridTransform
+        How the grid of each gate lies on the field.
+    scores : ndarray, shape (n_images, n_classes)
+        Class scores.
+    gated : tuple of Tensor, shape (n_images, n_channels, 3)
+        Sums of the gated features of each gate over each zone.
+    absolute, relative : ndarray, shape (n_images, n_gates, 3)
+        Magnitude of evidence in each zone, as it is and relative to empty sky.
+    areas : ndarray, shape (n_images, 3)
+        Share of each zone of the cells of the finest gate.
+    """
+
+    model: AttentionModel
+    geometry: Mapping[str, GridTransform]
+    scores: NDArray[np.float64]
+    gated: tuple[torch.Tensor, ...]
+    absolute: NDArray[np.float64]
+    relative: NDArray[np.float64]
+    areas: NDArray[np.float64]
+
+    @classmethod
+    def joined(cls, parts: Sequence[ZoneSums]) -> ZoneSums:
+        """Those of the images of all parts."""
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("scores", "absolute", "relative", "areas")
+        }
+        gated = zip(*(part.gated for part in parts), strict=True)
+        return dataclasses.replace(parts[0], gated=tuple(map(torch.cat, gated)), **arrays)
+
+    def magnitudes(self, *, relative: bool) -> NDArray[np.float64]:
+        """Sum of the magnitude of evidence over each zone, shape (n_images, n_gates, 3).
+
+        Evidence for the class of the highest score against the mean of the others, as it is or relative to empty sky.
+        """
+        return self.relative if relative else self.absolute
+
+    @torch.no_grad()
+    def scores_from(self, zone: Zone, images: NDArray[np.bool_]) -> ZoneScores:
+        """Class scores of some images from one zone alone.
+
+        The gated sums of the other zones are replaced by their means over these images. Nothing is fitted again.
+        """
+        _, network = self.model.require_gates()
+        like = next(network.parameters())
+        chosen = torch.from_numpy(images)
+        by_zone = [sums[chosen].double() for sums in self.gated]
+        own = [values[:, :, zone] for values in by_zone]
+        others = [values.sum(dim=2) - one for values, one in zip(by_zone, own, strict=True)]
+        sums = [one + other.mean(dim=0) for one, other in zip(own, others, strict=True)]
+        head = network.linear_head([values.to(like) for values in sums])
+        weights = torch.cat(head.weights, dim=2).double().cpu()
+        of_own = (weights @ torch.cat(own, dim=1)[:, :, None])[:, :, 0]
+        return ZoneScores(
+            own=(head.bias.double().cpu() + of_own).numpy(),
+            weights=weights.numpy(),
+            others=torch.cat(others, dim=1).numpy(),
+        )
+
+
+class ZoneReader(GateReader):
+    """Reads :class:`ZoneSums` from one forward pass.
 
     To be given to :func:`attnxai.explain` as one of its ``readers``. Zones are found on each gate's own grid.
 
@@ -112,50 +183,20 @@ class ZoneSums(GateReader):
                 kept[name].append((magnitude.flatten(1)[:, None] @ inside)[:, 0].cpu())
             self._areas[name].append(inside.mean(dim=1).cpu())
 
-    @property
-    def model(self) -> AttentionModel:
-        """The model whose pass was read."""
-        return self.inputs.model
-
-    @property
-    def scores(self) -> NDArray[np.float64]:
-        """Class scores, shape (n_images, n_classes)."""
-        return torch.cat(self._scores).numpy()
-
-    @property
-    def areas(self) -> NDArray[np.float64]:
-        """Share of each zone of the cells of the finest gate, shape (n_images, 3)."""
-        return torch.cat(list(self._areas.values())[-1]).double().numpy()
-
-    def magnitudes(self, *, relative: bool) -> NDArray[np.float64]:
-        """Sum of the magnitude of evidence over each zone, shape (n_images, n_gates, 3).
-
-        Evidence for the class of the highest score against the mean of the others, as it is or relative to empty sky.
-        """
-        kept = self._relative if relative else self._magnitudes
-        by_gate = [torch.cat(values) for values in kept.values()]
-        return torch.stack(by_gate, dim=1).double().numpy()
-
-    @torch.no_grad()
-    def scores_from(self, zone: Zone, images: NDArray[np.bool_]) -> ZoneScores:
-        """Class scores of some images from one zone alone.
-
-        The gated sums of the other zones are replaced by their means over these images. Nothing is fitted again.
-        """
-        _, network = self.model.require_gates()
-        like = next(network.parameters())
-        chosen = torch.from_numpy(images)
-        by_zone = [torch.cat(parts)[chosen].double() for parts in self._sums.values()]
-        own = [values[:, :, zone] for values in by_zone]
-        others = [values.sum(dim=2) - one for values, one in zip(by_zone, own, strict=True)]
-        sums = [one + other.mean(dim=0) for one, other in zip(own, others, strict=True)]
-        head = network.linear_head([values.to(like) for values in sums])
-        weights = torch.cat(head.weights, dim=2).double().cpu()
-        of_own = (weights @ torch.cat(own, dim=1)[:, :, None])[:, :, 0]
-        return ZoneScores(
-            own=(head.bias.double().cpu() + of_own).numpy(),
-            weights=weights.numpy(),
-            others=torch.cat(others, dim=1).numpy(),
+    def sums(self) -> ZoneSums:
+        """What was read of all images."""
+        absolute, relative = (
+            torch.stack([torch.cat(values) for values in kept.values()], dim=1).double().numpy()
+            for kept in (self._magnitudes, self._relative)
+        )
+        return ZoneSums(
+            model=self.inputs.model,
+            geometry=self.geometry,
+            scores=torch.cat(self._scores).numpy(),
+            gated=tuple(torch.cat(values) for values in self._sums.values()),
+            absolute=absolute,
+            relative=relative,
+            areas=torch.cat(list(self._areas.values())[-1]).double().numpy(),
         )
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from attnxai.cli import completion, options
 from attnxai.cli.annotation_options import SourcesOption, annotation_options, keywords_of
 from attnxai.cli.console import console, details, progress, progress_by_title, stage, typed_command
 from attnxai.cli.endings import command
-from attnxai.cli.help import MAPS
+from attnxai.cli.help import INPUTS, MAPS
 from attnxai.cli.options import option
+
+if TYPE_CHECKING:
+    from attnxai.explanations.files.map_chunks import MapChunks
 
 
 @command(
@@ -29,6 +33,17 @@ def audit(
     annotations: SourcesOption = None,
     labels: options.LabelsOption = None,
     data_dir: options.DataDirOption = None,
+    maps: Annotated[
+        Path | None,
+        option(
+            "File of maps of this model for these images ({map_format_names}), to audit instead of those that it makes itself. "
+            "Random weights, noise and rotations still explain anew. [default: gates and relative evidence, or Grad-CAM]",
+            INPUTS,
+            "FILE",
+            choices=lambda: (),
+            extensions=(".npz", ".fits", ".zarr"),
+        ),
+    ] = None,
     only: Annotated[
         list[str] | None,
         option(
@@ -57,8 +72,10 @@ def audit(
     with stage("Starting"):
         from attnxai.annotations.inputs import read_inputs
         from attnxai.audit.audits import chosen_audits, run_audits
+        from attnxai.audit.given_maps import maps_of_model
         from attnxai.audit.images import read_audit_images, with_stated_classes
         from attnxai.data.emission import MIN_ISLAND_PIXELS
+        from attnxai.explanations.files.formats import open_maps
         from attnxai.jobs.output_folder import output_folder
         from attnxai.models.checkpoints import load_model
         from attnxai.models.zoo import resolve_model
@@ -74,18 +91,32 @@ def audit(
         with stage("Reading model and images"):
             loaded = load_model(resolved.path)
             loaded.network.to(device)
+            file = open_maps(maps) if maps else None
+            own: MapChunks | None = None
+            if file is not None and file.states_splits:
+                own = maps_of_model(loaded, file.with_provenance(file.maps()))
             if annotations:
                 inputs = read_inputs(
-                    annotations, images, class_table=labels, data_dir=data_dir, **reading
+                    annotations,
+                    images,
+                    class_table=labels,
+                    data_dir=data_dir,
+                    without=own.reasons if own is not None else None,
+                    **reading,
                 )
                 found = with_stated_classes(inputs)
             else:
-                found = read_audit_images(images, labels=labels, data_dir=data_dir, **reading)
+                found = read_audit_images(
+                    images, labels=labels, data_dir=data_dir, maps=own, **reading
+                )
+            if file is not None and own is None:  # maps of another program lie on the images
+                own = maps_of_model(loaded, file.with_provenance(file.maps(found)))
         with progress() as begin:
             result = run_audits(
                 loaded,
                 found,
                 names,
+                maps=own,
                 rng=seed,
                 min_island_pixels=min_island_pixels or MIN_ISLAND_PIXELS,
                 on_step=progress_by_title(begin),

@@ -91,8 +91,6 @@ class MapFiles:
 
         ``field`` is the side, in pixels of the images, of what maps of other programs cover in the middle of them.
         """
-        from attnxai.explanations.stack import MapStack
-
         stacks: list[MapStack | MapChunks] = []
         if field and all(file.states_splits for file in self.files.values()):
             raise OptionError(
@@ -109,12 +107,7 @@ class MapFiles:
             if field and not file.states_splits:
                 preprocessing = _middle(sources, field)
             maps = file.maps(sources, splits=splits, model_name=name, preprocessing=preprocessing)
-            provenance = {**maps.provenance, **file.provenance}
-            stacks.append(
-                dataclasses.replace(maps, provenance=provenance)
-                if isinstance(maps, MapStack)
-                else maps.restricted_to(maps.sources, provenance=provenance)
-            )
+            stacks.append(file.with_provenance(maps))
         return stacks
 
     def notes(self, sources: SourceSet) -> list[str]:

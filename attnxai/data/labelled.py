@@ -12,9 +12,9 @@ from attnxai.data import frdeep, mirabest
 from attnxai.data.batches import BatchFiles, find_batches, is_batch
 from attnxai.data.classes import Confidence, ordered_classes
 from attnxai.data.image_files import image_files, read_image, read_images
-from attnxai.data.image_notes import collect_images
 from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.images import SourceSet, source_id
+from attnxai.data.images_on_demand import read_set
 from attnxai.data.label_table import LABELS_NAME, check_classes, read_label_table
 from attnxai.data.mirabest import read_mirabest
 from attnxai.data.short_repr import short_repr
@@ -277,17 +277,19 @@ def read_labelled_folder(
             AttnxaiWarning,
             stacklevel=2,
         )
-    images = collect_images(
-        functools.partial(
-            read_image,
-            files[ident],
-            class_name=rows[ident].class_name,
-            split=rows[ident].split,
-            **reading,
-        )
-        for ident in sorted(rows)
+    return read_set(
+        (
+            functools.partial(
+                read_image,
+                files[ident],
+                class_name=rows[ident].class_name,
+                split=rows[ident].split,
+                **reading,
+            )
+            for ident in sorted(rows)
+        ),
+        origin=str(root),
     )
-    return SourceSet(images, origin=str(root))
 
 
 def check_unused(kind: str, **options: object) -> None:

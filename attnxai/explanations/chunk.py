@@ -166,8 +166,7 @@ def _explained(
     on_image: Callable[[int, int], None] | None,
 ) -> MapStack | None:
     """Maps of the images that fit the model; the others move to the reasons."""
-    # the first chunk draws what explain draws for the same images
-    seed = task.seed if task.index == 0 else _seed_of_chunk(task.seed, task.index)
+    seed = seed_of_chunk(task.seed, task.index)
 
     def explained(chosen: Sequence[SourceImage]) -> MapStack:
         stack = explain(
@@ -191,7 +190,10 @@ def _explained(
         return explained(list(images.values()))
 
 
-def _seed_of_chunk(seed: int, index: int) -> int:
+def seed_of_chunk(seed: int, index: int) -> int:
+    """Seed of a chunk of a run: the first draws what :func:`attnxai.explain` draws for the same images."""
+    if index == 0:
+        return seed
     return int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0] >> 1)
 
 

@@ -92,7 +92,23 @@ def explain(
     """
     chosen = chosen_methods(method)
     check_explained(model, images, target)
-    _note_unmatched(model, images)
+    note_unmatched(model, images)
+    return explain_part(
+        model, images, chosen, target=target, rng=rng, readers=readers, on_batch=on_batch
+    )
+
+
+def explain_part(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    chosen: Sequence[ExplanationMethod],
+    *,
+    target: str | Sequence[str] | None,
+    rng: np.random.Generator | int,
+    readers: Sequence[GateReader] = (),
+    on_batch: Callable[[int, int], None] | None = None,
+) -> MapStack:
+    """:func:`explain` without the checks and the note that are about all images, of which these are a part."""
     state = dict(rng.bit_generator.state) if isinstance(rng, np.random.Generator) else {}
 
     def run() -> MapStack:
@@ -135,7 +151,7 @@ def _explained(
     return join_stacks([stacks[one.name] for one in chosen])
 
 
-def _note_unmatched(model: AttentionModel, images: Sequence[SourceImage]) -> None:
+def note_unmatched(model: AttentionModel, images: Sequence[SourceImage]) -> None:
     """Say if none of the sources that a wrapped module was trained on is among the images."""
     record = model.training
     if record is None or not isinstance(model.network, WrappedNetwork):

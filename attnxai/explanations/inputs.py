@@ -275,8 +275,9 @@ def splits_of(
         return tuple(_published_split(model, image) for image in images)
     prints = [""] * len(images)
     if record.train_fingerprints or record.validation_fingerprints:
-        views = views or [model.preprocessing.view(image) for image in images]
-        prints = [view.fingerprint() for view in views]
+        # one view at a time, of any number of images
+        each = views or map(model.preprocessing.view, images)
+        prints = [view.fingerprint() for view in each]
     found = [Split.HELD_OUT] * len(images)
     centres, radii = _fields_on_sky(model, images) if record.n_positions else (None, None)
     # what was trained on and validated on at once counts as trained on

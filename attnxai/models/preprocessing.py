@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
 import hashlib
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -229,28 +231,75 @@ class Preprocessing:
         return cls(**checked_fields(cls, values, "the preprocessing", all_needed=True))
 
 
+class AssumedOfParts:
+    """What was assumed of images that come to a network's field in several parts, to be told once of all."""
+
+    def __init__(self) -> None:
+        self._assumed: dict[str, Assumed] = {}
+        self._match_beam = False
+        self._preprocessing: Preprocessing | None = None
+
+    @contextlib.contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep what is assumed within the block instead of warning of it."""
+        token = _PARTS.set(self)
+        try:
+            yield
+        finally:
+            _PARTS.reset(token)
+
+    def add(
+        self,
+        preprocessing: Preprocessing,
+        images: Sequence[SourceImage],
+        assumed: Sequence[Assumed],
+    ) -> None:
+        """Take in what was assumed of some images."""
+        self._preprocessing = preprocessing
+        self._assumed |= {image.source: one for image, one in zip(images, assumed, strict=True)}
+        self._match_beam |= any(image.match_beam for image in images)
+
+    def warn(self) -> None:
+        """Warn of what was assumed of all images."""
+        if self._preprocessing is not None:
+            _warn(self._preprocessing, list(self._assumed.values()), match_beam=self._match_beam)
+
+
+_PARTS: contextvars.ContextVar[AssumedOfParts | None] = contextvars.ContextVar(
+    "what was assumed of parts", default=None
+)
+
+
 def warn_of_assumed(
     preprocessing: Preprocessing, images: Sequence[SourceImage], assumed: Sequence[Assumed]
 ) -> None:
     """Warn of what was assumed of images to bring them to a network's field; silent where there is nothing."""
-    n_images = len(images)
+    parts = _PARTS.get()
+    if parts is not None:
+        parts.add(preprocessing, images, assumed)
+        return
+    _warn(preprocessing, assumed, match_beam=any(image.match_beam for image in images))
+
+
+def _warn(preprocessing: Preprocessing, assumed: Sequence[Assumed], *, match_beam: bool) -> None:
+    n_images = len(assumed)
     if n_scales := sum(one.scale for one in assumed):
         assume(
             f"{n_scales} of {n_images} images state no pixel scale; they are taken to have the model's "
             f"{preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with pixel_scale_arcsec",
-            stacklevel=4,
+            stacklevel=5,
         )
     if padded := [one.n_padded for one in assumed if one.n_padded]:
         share = sum(padded) / (len(padded) * preprocessing.size**2)
         assume(
             f"{len(padded)} of {n_images} images do not cover the network's field; {format_share(share)} of theirs is padded "
             "as blank sky and counts in no number",
-            stacklevel=4,
+            stacklevel=5,
         )
-    if preprocessing.beam_arcsec is None and any(image.match_beam for image in images):
+    if preprocessing.beam_arcsec is None and match_beam:
         assume(
             "the model states no beam of its training images, so that match_beam changes nothing",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

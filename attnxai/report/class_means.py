@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.audit.class_means import BRIGHTNESS
+from attnxai.audit.class_sums import BRIGHTNESS
 from attnxai.errors import OptionError
 from attnxai.report.figures.fitting import add_legend, fit_label, fit_titles, shortened
 from attnxai.report.style import (

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from attnxai.audit import AUDITS
-from attnxai.audit.class_means import BRIGHTNESS, class_mean_maps
+from attnxai.audit.class_means import class_mean_maps
+from attnxai.audit.class_sums import BRIGHTNESS
 from attnxai.errors import OptionError
 from tests.audit.models import WeightedSum, model_of, stack_of
 from tests.audit.test_source_axes import SIDE, double

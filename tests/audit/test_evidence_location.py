@@ -17,7 +17,7 @@ import attnxai
 from attnxai.audit import evidence_location
 from attnxai.audit.class_shares import SourceClasses
 from attnxai.audit.evidence_location_statistics import accuracy_from
-from attnxai.audit.zone_sums import ZoneScores, ZoneSums
+from attnxai.audit.zone_sums import ZoneReader, ZoneScores, ZoneSums
 from attnxai.data.emission import Zone
 from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import OptionError
@@ -79,8 +79,9 @@ def zone_by_loop(mask: np.ndarray, row: int, column: int, step: int, origin: int
 def test_scores_from_a_zone_are_those_of_a_plain_loop(aggregation, binning):
     model = build_model(aggregation=aggregation, binning=binning, side=SIDE)
     images = sources(6)
-    sums = ZoneSums(ring_pixels=RING)
-    maps = attnxai.explain(model, images, readers=[sums])
+    reader = ZoneReader(ring_pixels=RING)
+    maps = attnxai.explain(model, images, readers=[reader])
+    sums = reader.sums()
     assert maps.brightness.shape == (6, SIDE, SIDE)  # in pixels of the images, whatever the binning
     gated = gated_features(model, images)
     by_zone = [np.zeros((6, values.shape[1], 3)) for values in gated]
@@ -110,8 +111,9 @@ def test_scores_from_a_zone_are_those_of_a_plain_loop(aggregation, binning):
 def test_accuracies_and_aucs_are_those_of_the_scores():
     model, images = build_model(side=SIDE), sources(30)
     labels = np.arange(30) % 2
-    sums = ZoneSums(ring_pixels=RING)
-    maps = attnxai.explain(model, images, readers=[sums])
+    reader = ZoneReader(ring_pixels=RING)
+    maps = attnxai.explain(model, images, readers=[reader])
+    sums = reader.sums()
     found = evidence_location(model, images, rng=0, ring_pixels=RING, n_bootstrap=300)
     assert found.auc.value == pytest.approx(roc_auc_score(labels, np.diff(maps.scores)[:, 0]))
     n_correct = int((maps.scores.argmax(axis=1) == labels).sum())

@@ -116,6 +116,13 @@ class MapFile:
         """What reports say about the file."""
         return {"maps_file": self.path.name, "maps_sha256": self.sha256}
 
+    def with_provenance(self, maps: MapStack | MapChunks) -> MapStack | MapChunks:
+        """Maps of this file, which name it."""
+        provenance = {**maps.provenance, **self.provenance}
+        if isinstance(maps, MapStack):
+            return dataclasses.replace(maps, provenance=provenance)
+        return maps.restricted_to(maps.sources, provenance=provenance)
+
     def stack(
         self,
         images: Sequence[SourceImage] | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AlignmentError
@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from attnxai.data.grid import GridTransform
     from attnxai.explanations.files.map_store import MapStore
     from attnxai.explanations.stack import Split
+
+
+class ChunkedMaps(Protocol):
+    """Maps that are gone through a chunk of sources at a time, as often as is wanted."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Ids of all sources."""
+
+    def __len__(self) -> int: ...
+
+    def chunks(self) -> Iterator[MapStack]:
+        """The maps of all sources, in stacks of neighbouring ones."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -185,6 +198,11 @@ class MapChunks:
             if i + 1 == positions.stop or self.chunk_of[i + 1] != self.chunk_of[i]:
                 yield self.take(range(begin, i + 1))
                 begin = i + 1
+
+
+def in_chunks(maps: MapStack | ChunkedMaps) -> ChunkedMaps:
+    """Maps to go through a chunk at a time."""
+    return MapChunks.of(maps) if isinstance(maps, MapStack) else maps
 
 
 _OF_STACK = (
