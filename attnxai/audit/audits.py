@@ -15,6 +15,7 @@ from attnxai.audit.folder import read_audit
 from attnxai.audit.given_maps import MapOrigin, maps_of_model, sources_with_maps
 from attnxai.audit.images import group_for_audit
 from attnxai.audit.own_maps import (
+    located_methods,
     of_methods,
     own_class_means,
     own_faithfulness,
@@ -328,6 +329,8 @@ def run_audits(
     group, images = group_for_audit(model, images)
     if given is None:
         methods = own_methods(model)
+        if [audit.name for audit in chosen] == [FIRST]:
+            methods = located_methods(model)
         origin = MapOrigin(explanations={name: explanation_method(name).title for name in methods})
     else:
         origin = MapOrigin.of(given, len(images))

@@ -11,8 +11,8 @@ import numpy as np
 from attnxai.audit.evidence_location_statistics import locate_measured
 from attnxai.audit.given_maps import maps_of_model
 from attnxai.audit.map_location import MeasuredMaps, measure_maps
-from attnxai.audit.own_maps import own_methods
-from attnxai.audit.sums_of_chunks import SumsOfChunks, has_gates
+from attnxai.audit.own_maps import located_methods
+from attnxai.audit.sums_of_chunks import SumsOfChunks
 from attnxai.audit.zone_sums import ZoneSums
 from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS
 from attnxai.explanations.explained_maps import ExplainedMaps
@@ -100,7 +100,7 @@ def evidence_location(
     ['emission', 'ring', 'empty sky']
     """
     if method is None:
-        method = "gates" if has_gates(model) else own_methods(model)
+        method = located_methods(model)
     options: dict[str, Any] = {"min_island_pixels": min_island_pixels, "ring_pixels": ring_pixels}
     given = None if maps is None else maps_of_model(model, maps)
     state = dict(rng.bit_generator.state) if isinstance(rng, np.random.Generator) else {}

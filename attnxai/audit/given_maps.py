@@ -75,9 +75,9 @@ def sources_with_maps(sources: Sequence[str], maps: MapStack | MapChunks) -> lis
         )
     if lost:
         named = first_of([f"{source} ({unusable[source]})" for source in lost], 3, separator="; ")
-        are = "image is" if len(lost) == 1 else f"of {len(sources)} images are"
+        are = "has no maps and is" if len(lost) == 1 else "have no maps and are"
         warnings.warn(
-            f"{len(lost)} {are} left out, which {'has' if len(lost) == 1 else 'have'} no maps: {named}",
+            f"{len(lost)} of {counted(len(sources), 'image')} {are} left out: {named}",
             LeftOutWarning,
             stacklevel=3,
         )

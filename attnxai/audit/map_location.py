@@ -237,7 +237,7 @@ def measure_maps(
     sources: list[str] = []
     splits: list[Split] = []
     scores = []
-    first: MapStack | None = None
+    about: dict[str, Any] = {}
     for stack in chunks:
         for name, one in _measured(stack, min_island_pixels, ring_pixels):
             measures.setdefault(name, []).append(one)
@@ -245,20 +245,20 @@ def measure_maps(
         splits += stack.splits
         if stack.scores is not None:
             scores.append(stack.scores)
-        first = stack if first is None else first
-    if first is None:
+        about = about or {
+            name: getattr(stack, name) for name in ("model_name", "class_names", "provenance")
+        }
+    if not about:
         raise OptionError("there are no maps to locate")
     return MeasuredMaps(
         measures={
             name: MapMeasures._make(map(np.concatenate, zip(*parts, strict=True)))
             for name, parts in measures.items()
         },
-        model_name=first.model_name,
         sources=tuple(sources),
         splits=tuple(splits),
         scores=np.concatenate(scores) if scores else None,
-        class_names=first.class_names,
-        provenance=first.provenance,
+        **about,
     )
 
 

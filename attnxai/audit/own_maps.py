@@ -48,6 +48,11 @@ def own_methods(model: AttentionModel) -> tuple[str, ...]:
     raise CheckpointError(f"no explanation method makes maps of the model {model.name} by itself")
 
 
+def located_methods(model: AttentionModel) -> tuple[str, ...]:
+    """Those of them whose maps the first audit locates: gates alone, where a model has any."""
+    return own_methods(model)[:1]
+
+
 def of_methods(audit: Callable[..., Any]) -> Callable[..., Any]:
     """An audit that explains with the model's own methods, as a function of model, images, rng and on_step.
 

@@ -38,6 +38,10 @@ LINKS: Mapping[str, tuple[Link, ...]] = {
         ("marked by a rule", "../../explanation/fanaroff_riley_rule.md"),
     ),
     "--maps": (("any program", "../export.md#maps-of-other-programs"),),
+    "audit --maps": (
+        ("maps of this model", "../export.md#maps"),
+        ("explain anew", "../../explanation/audit.md#maps-from-a-file"),
+    ),
     "maps --output": (("File of maps", "../export.md#maps"),),
     "maps --contours": (("contours", "#contours"),),
     "--explain": (("Explanation method", "../explanations.md"),),
@@ -100,6 +104,8 @@ REFUSED: Mapping[str, str] = {
     "compare --annotations": "files with errors, which are all listed by line and column",
     "FILES": "files with errors, which are all listed by line and column",
     "--maps": "a file given twice",
+    "audit --maps": "maps of another model (by SHA-256) or field; images without maps and without a reason for it (leave "
+    "them out); with `--only` of audits that explain anew",
     "--split": "without `--maps`; other than once, or once for each file; files that state it (leave it out)",
     "--field": "without `--maps`; files of attnxai, which state it (leave it out)",
     "compare --images": "sources without an image (correct the column `image`, or give their folder)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,6 +80,70 @@ def test_the_smallest_island_of_emission_can_be_chosen(model_file, images, tmp_p
     run(model_file, images, tmp_path / "out", "--only", FIRST, "--min-island-pixels", 1)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["audits"][FIRST]["min_island_pixels"] == 1
+
+
+def make_maps(model_file, images, path, *explain):
+    attnxai(
+        "maps", "--model", model_file, "--images", images, "--pixel-scale-arcsec", 1.8, "--output", path,
+        *(word for name in explain for word in ("--explain", name)), check=0,
+    )  # fmt: skip
+    return path
+
+
+def test_maps_from_a_store_are_audited_instead(model_file, images, tmp_path) -> None:
+    (images / "torn.png").write_bytes(b"\x89PNG")  # which the store lists with a reason
+    maps = make_maps(model_file, images, tmp_path / "maps.zarr", "gates", "saliency")
+    only = ("--only", FIRST, "--only", "map_agreement")
+    shown = run(model_file, images, tmp_path / "out", "--maps", maps, *only)
+    assert "1 of 11 images has no maps and is left out: torn" in shown
+    maps_line = (
+        "Maps: attention maps and saliency maps (gate1, gate2, gate3 and saliency) from the file maps.zarr. 1 image has no "
+        "maps."
+    )
+    assert maps_line in shown
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["images"]["n"] == 10
+    assert summary["maps"]["explanations"] == ["gates", "saliency"]
+    assert (summary["maps"]["file"], summary["maps"]["n_without_maps"]) == ("maps.zarr", 1)
+    assert summary["audits"][FIRST]["classes"] == {"class 0": 5, "class 1": 5}
+    located = {one["map"]: one for one in summary["audits"][FIRST]["maps"]}
+    assert list(located) == ["gate1", "gate2", "gate3", "saliency", "mean"]
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert maps_line in page
+    assert summary["maps"]["sha256"] in page
+    # the network itself is audited as without maps
+    (images / "torn.png").unlink()
+    run(model_file, images, tmp_path / "own", "--only", FIRST)
+    own = json.loads((tmp_path / "own" / "summary.json").read_text(encoding="utf-8"))
+    assert own["maps"] == {"given": False, "explanations": ["gates"]}
+    assert own["audits"][FIRST]["zones"] == summary["audits"][FIRST]["zones"]
+    assert all(one == located[one["map"]] for one in own["audits"][FIRST]["maps"])
+
+
+def test_maps_in_another_format_are_read_as_well(model_file, images, tmp_path) -> None:
+    (images / "labels.csv").unlink()
+    maps = make_maps(model_file, images, tmp_path / "maps.npz")
+    shown = run(model_file, images, tmp_path / "out", "--maps", maps, "--only", "map_agreement")
+    assert "Maps: attention maps (gate1, gate2 and gate3) from the file maps.npz." in shown
+    arrays: Any = {f"g{i}": np.random.default_rng(i).random((40, 40)) for i in range(10)}
+    np.savez(tmp_path / "theirs.npz", **arrays)
+    shown = run(
+        model_file, images, tmp_path / "other", "--maps", tmp_path / "theirs.npz", "--only", "map_agreement",
+        code=2,
+    )  # fmt: skip
+    assert "lie on a field of 40 x 40 pixels, and the model tiny sees 32 x 32" in shown
+
+
+def test_maps_of_another_model_are_refused(model_file, images, tmp_path) -> None:
+    maps = make_maps(model_file, images, tmp_path / "maps.zarr")
+    other = tmp_path / "other.pt"
+    save_model(make_model(side=32, group="C8"), other)
+    shown = run(other, images, tmp_path / "out", "--maps", maps, "--only", FIRST, code=2)
+    assert "the maps in maps.zarr are of the model small.pt with sha256" in shown
+    assert "give the model that made the maps, or maps of this model" in shown
+    shown = run(model_file, images, tmp_path / "out", "--maps", maps, "--only", "rotations", code=2)
+    assert "rotations would not use them; leave the maps out" in shown
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
