@@ -18,6 +18,7 @@ import numpy as np
 
 from attnxai.annotations.annotation_set import MADE_BY, RULE_KIND, Annotation, AnnotationSet
 from attnxai.annotations.shapes import Label, Shape, ShapeKind
+from attnxai.data.sigma_clipping import sigma_clipped_deviation
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import ImageError, OptionError
 
@@ -323,9 +324,7 @@ def _above_clip(image: SourceImage) -> NDArray[np.float64]:
     observed = np.ones(image.shape, bool) if image.footprint is None else image.footprint
     clip = 0.0
     if not image.prepared:
-        from astropy.stats import sigma_clipped_stats
-
-        clip = CLIP_SIGMA * float(sigma_clipped_stats(pixels[observed], sigma=3)[2])
+        clip = CLIP_SIGMA * sigma_clipped_deviation(pixels[observed])
     return np.where(observed & (pixels > 0) & (pixels >= clip), pixels, 0.0)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.data.sigma_clipping import sigma_clipped_deviation
 from attnxai.data.smoothing import FWHM_PER_SIGMA
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ def noise_level(brightness: NDArray[np.floating], preprocessing: Preprocessing) 
     above = values[values > 0]
     if preprocessing.clip_sigma > 0 and above.size and above.size < values.size:
         return float(above.min()) / preprocessing.clip_sigma
-    from astropy.stats import sigma_clipped_stats
-
-    return float(sigma_clipped_stats(values, sigma=3)[2])
+    return sigma_clipped_deviation(values)
 
 
 def clip_noise(

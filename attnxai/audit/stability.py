@@ -19,6 +19,7 @@ from attnxai.audit.source_means import interval_columns, mean_over_draws, positi
 from attnxai.data.emission import emission_mask
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import ArrayResult
+from attnxai.data.sigma_clipping import sigma_clipped_deviation
 from attnxai.data.wording import counted
 from attnxai.errors import ImageError, OptionError
 from attnxai.explanations.explaining import chosen_methods, explain
@@ -316,11 +317,9 @@ def _with_noise(
         # in 256 steps, as prepared images are
         noisy = np.floor(255 * noisy + 1e-6) / 255
         return level, noisy.astype(np.float32) if noisy.any() else None
-    from astropy.stats import sigma_clipped_stats
-
     pixels = np.asarray(image.pixels, dtype=np.float64)
     observed = pixels if image.footprint is None else pixels[image.footprint]
-    level = float(sigma_clipped_stats(observed, sigma=3)[2])
+    level = sigma_clipped_deviation(observed)
     scale = image.grid.pixel_scale_arcsec or preprocessing.pixel_scale_arcsec
     noise = draw_noise(pixels.shape, fwhm_pixels=beam_arcsec / scale, rng=rng)
     share = level / float(pixels.max())

@@ -18,6 +18,7 @@ from attnxai.data.images import assume
 from attnxai.data.plain_values import checked_fields, to_plain
 from attnxai.data.regridding import MARGIN, OBSERVED
 from attnxai.data.short_repr import short_repr
+from attnxai.data.sigma_clipping import sigma_clipped_deviation
 from attnxai.data.smoothing import kernel_covariance, smoothed
 from attnxai.errors import ImageError, SpecificationError
 from attnxai.statistics.formats import format_share
@@ -406,10 +407,7 @@ def _scaled(
                 "anything else is survey brightness"
             )
         return field / (255.0 if high > 1.0 else 1.0)
-    from astropy.stats import sigma_clipped_stats
-
-    observed = cutout if image.footprint is None else cutout[image.footprint]
-    _, _, sigma = sigma_clipped_stats(observed, sigma=3)
+    sigma = sigma_clipped_deviation(cutout if image.footprint is None else cutout[image.footprint])
     clipped = np.where(field < clip_sigma * sigma, 0.0, field)
     peak = clipped.max()
     if peak <= 0 or clipped.min() == peak:
