@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.audit.evidence_location_statistics import locate_measured
-from attnxai.audit.given_maps import maps_of_model
+from attnxai.audit.given_maps import check_scores, maps_of_model
 from attnxai.audit.map_location import MeasuredMaps, measure_maps
 from attnxai.audit.own_maps import located_methods
 from attnxai.audit.sums_of_chunks import SumsOfChunks
-from attnxai.audit.zone_sums import ZoneSums
 from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS
 from attnxai.explanations.explained_maps import ExplainedMaps
 from attnxai.explanations.explaining import explain
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from attnxai.audit.class_shares import GivenClasses
     from attnxai.audit.evidence_location_result import EvidenceLocation
     from attnxai.audit.pooled_sums import PooledSums
+    from attnxai.audit.zone_sums import ZoneSums
     from attnxai.data.images import SourceImage
     from attnxai.explanations.files.map_chunks import MapChunks
     from attnxai.explanations.method import ExplanationMethod
@@ -86,7 +86,7 @@ def evidence_location(
     ImageError
         If an image does not fit the model.
     AlignmentError
-        If ``maps`` are of another model or field, or lack an image.
+        If ``maps`` are of another model or field or of other images, or lack an image.
 
     Examples
     --------
@@ -125,9 +125,11 @@ def evidence_location(
         return measure_maps(sums.beside(explained), **options), sums.found()
 
     measured, sums = in_memory(model.network, run)
+    scores = None if isinstance(sums, str) else sums.scores
     if not measured.class_names:  # maps of other programs do not state what the model says
-        scores = sums.scores if isinstance(sums, ZoneSums) else None
         measured = dataclasses.replace(measured, class_names=model.class_names, scores=scores)
+    elif given is not None and scores is not None:
+        check_scores(measured.sources, measured.scores, scores, model)
     if classes is None:
         classes = [image.class_name for image in images]
     return locate_measured(

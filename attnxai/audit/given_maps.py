@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from attnxai.data.wording import counted, first_of, listed
 from attnxai.errors import AlignmentError, LeftOutWarning
 from attnxai.explanations.files.map_chunks import MapChunks
@@ -16,7 +18,11 @@ from attnxai.explanations.stack import MapStack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from attnxai.models.model import AttentionModel
+
+_SAME_SCORES = 1e-3
 
 
 def maps_of_model(model: AttentionModel, maps: MapStack | MapChunks) -> MapChunks:
@@ -82,6 +88,25 @@ def sources_with_maps(sources: Sequence[str], maps: MapStack | MapChunks) -> lis
             stacklevel=3,
         )
     return [source for source in maps.sources if source in wanted]
+
+
+def check_scores(
+    sources: Sequence[str],
+    stated: NDArray[np.float64] | None,
+    scores: NDArray[np.float64],
+    model: AttentionModel,
+) -> None:
+    """Refuse maps whose class scores are not those of the images with the same names, which are others or read otherwise."""
+    if stated is None:
+        return
+    size = max(float(np.abs(scores).max()), 1e-12)
+    differ = np.flatnonzero((np.abs(stated - scores) > _SAME_SCORES * size).any(axis=1))
+    if differ.size:
+        raise AlignmentError(
+            f"the class scores that came with the maps are not those that the model {model.name} gives to "
+            f"{differ.size} of {counted(len(sources), 'image')}, such as {sources[differ[0]]!r}; give the images that the maps "
+            "were made of, and read them with the same options"
+        )
 
 
 def target_of(maps: MapChunks) -> str | list[str] | None:

@@ -112,15 +112,15 @@ def read_audit_images(
     maps: MapStack | MapChunks | None = None,
     **reading: Unpack[ImageKeywords],
 ) -> SourceSet:
-    """Images to audit a model on: MiraBest where none are named, with the classes of labels or names.
+    """Images to audit a model on, of any kind that ``attnxai maps`` takes, with the classes of labels or names.
 
-    With ``maps`` these are any images that ``attnxai maps`` takes, of which those that have maps are read.
+    They are MiraBest where none are named, and with ``maps`` those that have maps.
     """
     name = images or MIRABEST
     if maps is not None:
         return _with_maps(name, maps, labels=labels, data_dir=data_dir, **reading)
     folder = Path(name)
-    labelled = labels is not None or (folder / LABELS_NAME).is_file()
+    labelled = folder.is_dir() and (labels is not None or (folder / LABELS_NAME).is_file())
     if (
         name.lower() == MIRABEST
         or labelled
@@ -128,7 +128,8 @@ def read_audit_images(
     ):
         data = read_training_images(name, labels=labels, data_dir=data_dir, **reading)
         return SourceSet(data.images, origin=data.name)
-    return read_images(name, **reading)
+    found = list_all_images(name, data_dir=data_dir, **reading).read()
+    return with_classes(found, labels)
 
 
 def _with_maps(

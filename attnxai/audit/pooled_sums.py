@@ -55,6 +55,11 @@ class PooledSums:
     absolute: NDArray[np.float64]
     relative: NDArray[np.float64]
 
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """Class scores, shape (n_images, n_classes)."""
+        return np.asarray(self.by_zone.sum(axis=2) + self.bias)
+
     @classmethod
     def joined(cls, parts: Sequence[PooledSums]) -> PooledSums:
         """Those of the images of all parts."""

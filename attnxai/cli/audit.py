@@ -28,7 +28,7 @@ def audit(
     model: options.ModelOption,
     output: options.OutputFolderOption,
     images: Annotated[
-        str | None, options.images_option("mirabest, or those that the annotations name")
+        str | None, options.any_images_option("mirabest, or those that the annotations name")
     ] = None,
     annotations: SourcesOption = None,
     labels: options.LabelsOption = None,

@@ -15,8 +15,8 @@ from attnxai.cli import options
 from attnxai.cli.annotation_options import SourcesOption, annotation_options, keywords_of
 from attnxai.cli.console import console, details, progress, stage, stderr, verbosity
 from attnxai.cli.endings import command, resumable
-from attnxai.cli.help import INPUTS, OUTPUT
-from attnxai.cli.options import flag, option, output_option
+from attnxai.cli.help import OUTPUT
+from attnxai.cli.options import flag, output_option
 from attnxai.data.wording import counted, listed
 from attnxai.errors import AssumptionWarning, LeftOutWarning, OptionError
 
@@ -48,13 +48,7 @@ def maps(
         ),
     ],
     images: Annotated[
-        str | None,
-        option(
-            f"{options.IMAGES_HELP[:-1]}; also a pattern, a list (.txt, .csv), or a cube or array of images (FITS, NPY, HDF5, "
-            "Zarr). [default: mirabest, or those that the annotations name]",
-            INPUTS,
-            "PATH",
-        ),
+        str | None, options.any_images_option("mirabest, or those that the annotations name")
     ] = None,
     annotations: SourcesOption = None,
     data_dir: options.DataDirOption = None,

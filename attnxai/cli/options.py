@@ -74,6 +74,16 @@ def images_option(default: str) -> OptionInfo:
     return option(f"{IMAGES_HELP} [default: {default}]", INPUTS, "PATH")
 
 
+def any_images_option(default: str) -> OptionInfo:
+    """The option that names any number of images, also within files."""
+    return option(
+        f"{IMAGES_HELP[:-1]}; also a pattern, a list (.txt, .csv), or a cube or array of images (FITS, NPY, HDF5, Zarr). "
+        f"[default: {default}]",
+        INPUTS,
+        "PATH",
+    )
+
+
 ImagesOption = Annotated[str | None, images_option("those that the annotations name")]
 TrainingImagesOption = Annotated[
     str,

@@ -158,6 +158,17 @@ def test_maps_of_another_model_or_field_are_refused(model: Any, images: Any, own
         run_audits(model, images, OF_MAPS, maps=narrow)
 
 
+def test_maps_of_other_images_with_the_same_names_are_refused(
+    model: Any, images: Any, own: Any
+) -> None:
+    turned = [dataclasses.replace(image, pixels=image.pixels.T) for image in images]
+    turned[:2] = images[:2]
+    with pytest.raises(
+        AlignmentError, match=r"gives to 1\d of 20 images, such as 'x\d+'; give the images that"
+    ):
+        evidence_location(model, turned, maps=own, n_bootstrap=99)
+
+
 def test_maps_of_other_programs_take_classes_and_scores_of_the_model(
     model: Any, images: Any
 ) -> None:

@@ -120,6 +120,22 @@ def test_maps_from_a_store_are_audited_instead(model_file, images, tmp_path) -> 
     assert all(one == located[one["map"]] for one in own["audits"][FIRST]["maps"])
 
 
+def test_images_may_lie_in_one_file(model_file, images, tmp_path) -> None:
+    pixels = np.stack([np.asarray(Image.open(images / f"g{i}.png")) for i in range(10)])
+    np.save(tmp_path / "cutouts.npy", pixels)
+    labels = tmp_path / "classes.csv"
+    rows = [f"cutouts_{i},class {i % 2}" for i in range(10)]
+    labels.write_text("\n".join(["source,class", *rows]), encoding="utf-8")
+    only = ("--only", FIRST)
+    run(model_file, tmp_path / "cutouts.npy", tmp_path / "file", "--labels", labels, *only)
+    run(model_file, images, tmp_path / "folder", *only)
+    of_file, of_folder = (
+        json.loads((tmp_path / name / "summary.json").read_text(encoding="utf-8"))["audits"][FIRST]
+        for name in ("file", "folder")
+    )
+    assert of_file == of_folder
+
+
 def test_maps_in_another_format_are_read_as_well(model_file, images, tmp_path) -> None:
     (images / "labels.csv").unlink()
     maps = make_maps(model_file, images, tmp_path / "maps.npz")
