@@ -2,6 +2,7 @@
 
     python benchmarks/networks.py                      # D8 with the published widths, and shipped models
     python benchmarks/networks.py --groups C8,D4,D8 --n-images 16
+    python benchmarks/networks.py --gradients          # gradients of images and of weights, beside the plain layers
 
 Same weights, same images, one run in which all take turns, one thread and single precision; the table has seconds of the processor for
 an image, the smallest of ``--repeat`` runs. The published way passes each image through the network of e2cnn once for each gate,
@@ -11,6 +12,7 @@ with a hook on the gate; ``one pass`` is that network with all hooks and the who
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ from attnxai.explanations.gate_pass import gate_batches
 from attnxai.explanations.inputs import NetworkInputs
 from attnxai.models.evaluation import evaluating
 from attnxai.models.network import AttentionNetwork
+from attnxai.models.prepared import prepared
 from attnxai.models.specification import paper_spec
 from attnxai.models.steerable import SteerableConv2d
 
@@ -150,6 +153,82 @@ def rows(groups: list[str], n_images: int, repeat: int) -> Iterator[list[str]]:
             yield _row(f"`{name}`", measure(ways, 4 * repeat, len(images)), error)
 
 
+def input_gradients(network: AttentionNetwork, images: torch.Tensor) -> torch.Tensor:
+    """Gradients of a class score with respect to images, of which attribution methods make maps."""
+    given = images.clone().requires_grad_()
+    with torch.enable_grad():
+        (found,) = torch.autograd.grad(network(given)[:, 0].sum(), given)
+    return found
+
+
+def weight_gradients(network: AttentionNetwork, images: torch.Tensor, *, mixed: bool) -> None:
+    """Gradients of a loss with respect to weights, as a step of training needs them."""
+    network.zero_grad()
+    labels = torch.arange(len(images)) % 2
+    with torch.enable_grad():
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            scores = network(images)
+        nn.functional.cross_entropy(scores.float(), labels).backward()  # type: ignore[no-untyped-call]
+
+
+def gradient_errors(network: AttentionNetwork, images: torch.Tensor) -> tuple[float, float]:
+    """How far gradients of the plain layers, and ours, lie from double precision, relative to its length."""
+    exact = input_gradients(copy.deepcopy(network).double(), images.double())
+    plain = input_gradients(network, images)
+    with prepared(network):
+        ours = input_gradients(network, images)
+    errors = [float((found - exact).norm() / exact.norm()) for found in (plain, ours)]
+    return errors[0], errors[1]
+
+
+def gradient_rows(groups: list[str], n_images: int, repeat: int) -> Iterator[list[str]]:
+    """Lines of the table of gradients: of images in evaluation, and of weights in training."""
+    images = torch.rand(n_images, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
+    for group in groups:
+        network = AttentionNetwork(
+            paper_spec(group, **PLAIN), generator=torch.Generator().manual_seed(0)
+        )
+        settle_(network)
+        weights = list(network.parameters())
+
+        def by_transform(run: Callable[[], Any], net: AttentionNetwork = network) -> None:
+            with prepared(net):
+                run()
+
+        ways: dict[str, Callable[[], Any]] = {
+            "plain": lambda: input_gradients(network, images),  # noqa: B023 -- called in this turn
+            "attnxai": lambda: by_transform(lambda: input_gradients(network, images)),  # noqa: B023
+        }
+        for weight in weights:
+            weight.requires_grad_(False)
+        errors = gradient_errors(network, images[:2])
+        explained = measure(ways, repeat, n_images)
+        for weight in weights:
+            weight.requires_grad_(True)
+        network.train()
+        trained = measure(
+            {
+                "plain": lambda: weight_gradients(network, images, mixed=False),  # noqa: B023
+                "mixed": lambda: weight_gradients(network, images, mixed=True),  # noqa: B023
+                "attnxai": lambda: by_transform(
+                    lambda: weight_gradients(network, images, mixed=False)  # noqa: B023
+                ),
+            },
+            repeat,
+            n_images,
+        )
+        of_images, of_weights = explained["attnxai"], trained["attnxai"]
+        yield [
+            f"{group}, published widths",
+            f"{of_images:.3g}",
+            f"{explained['plain'] / of_images:.2f}",
+            f"{errors[0]:.1e}, {errors[1]:.1e}",
+            f"{of_weights:.3g}",
+            f"{trained['plain'] / of_weights:.2f}",
+            f"{trained['mixed'] / of_weights:.2f}",
+        ]
+
+
 def _row(name: str, seconds: dict[str, float], error: float) -> list[str]:
     ours = seconds["attnxai"]
     ways = ("published", "one pass", "convolutions")
@@ -164,6 +243,7 @@ def main() -> None:
     parser.add_argument("--groups", default="D8")
     parser.add_argument("--n-images", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--gradients", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -175,8 +255,18 @@ def main() -> None:
         "Dense convolutions",
         "Maps differ by",
     )
+    of_gradients = (
+        "Network",
+        "Gradient of an image, seconds",
+        "Plain layers",
+        "Errors, plain and ours",
+        "Step of training, seconds an image",
+        "Plain layers",
+        "The same in bfloat16",
+    )
+    heads, table = (of_gradients, gradient_rows) if options.gradients else (heads, rows)
     print(f"| {' | '.join(heads)} |\n{'| --- ' * len(heads)}|")
-    for row in rows(options.groups.split(","), options.n_images, options.repeat):
+    for row in table(options.groups.split(","), options.n_images, options.repeat):
         print(f"| {' | '.join(row)} |", flush=True)
 
 

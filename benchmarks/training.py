@@ -25,6 +25,7 @@ from torch import nn
 
 from attnxai.models.e2cnn_numpy2 import import_e2cnn
 from attnxai.models.network import AttentionNetwork
+from attnxai.models.prepared import prepared
 from attnxai.models.specification import ModelSpec, SymmetryGroup, compact_spec, paper_spec
 from attnxai.training.settings import mixed_precision_pays
 
@@ -113,11 +114,12 @@ def steps(networks: dict[str, tuple[nn.Module, bool]], repeat: int) -> dict[str,
         for name, (network, mixed) in networks.items():
             network.train()
             start = time.perf_counter()
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
-                scores = network(images)
-            loss = nn.functional.cross_entropy(scores.float(), labels)
-            optimisers[name].zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            with prepared(network):
+                with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+                    scores = network(images)
+                loss = nn.functional.cross_entropy(scores.float(), labels)
+                optimisers[name].zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
             optimisers[name].step()
             if turn:  # the first step also chooses kernels and reserves memory
                 times[name].append((time.perf_counter() - start) / BATCH)

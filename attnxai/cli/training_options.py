@@ -198,7 +198,7 @@ def training_options(
     precision: Annotated[
         PrecisionChoice,
         option(
-            "Number format of the convolutions: float32, mixed, or auto (the faster of the two).",
+            "Number format of the convolutions: float32, mixed, or auto (mixed where the device has 16-bit floats).",
             MACHINE,
             "NAME",
         ),

@@ -1,10 +1,9 @@
 """What the layers of a network make of their weights alone, kept for as long as it is evaluated.
 
-Within a block of :func:`prepared`, and without gradients, filters are expanded once; convolutions between regular fields
-go by :mod:`~attnxai.models.fourier_convolution` where that is faster; batch norm, rectifier and pooling are one pass each; and
-gates that attend to emission alone are computed there alone.
-Features differ from those of the plain layers by rounding. With gradients, with hooks on what is skipped, on a GPU, in
-another precision or without numba the plain layers are used.
+Within a block of :func:`prepared` convolutions between regular fields go by :mod:`~attnxai.models.fourier_convolution` where that
+is faster, with gradients or without. Without gradients filters are expanded once; batch norm, rectifier and pooling are
+one pass each; and gates that attend to emission alone are computed there alone. Features and gradients differ from those of the
+plain layers by rounding. With hooks on what is skipped, on a GPU, in another precision or without numba the plain layers are used.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
+from torch.overrides import _get_current_function_mode_stack  # torch has no other way to ask
+from torch.utils._device import DeviceContext
 
 if TYPE_CHECKING:
     import types
@@ -84,12 +85,19 @@ def takes_compiled(features: torch.Tensor, *skipped: nn.Module) -> bool:
     """Whether compiled loops can take these features, and no hook is on the modules that they skip."""
     return (
         features.dtype is torch.float32
+        and not torch.is_autocast_enabled("cpu")  # which would change precision on the way
         and features.device.type == "cpu"
         and compiled_kernels() is not None
         and not any(_has_hooks(module) for module in skipped)
         and not torch_module._global_forward_hooks  # noqa: SLF001 -- torch has no other way to ask
         and not torch_module._global_forward_pre_hooks  # noqa: SLF001
     )
+
+
+def is_followed() -> bool:
+    """Whether calls of torch functions are followed, among which a convolution has to be one; not for a default device."""
+    modes: list[object] = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+    return any(not isinstance(mode, DeviceContext) for mode in modes)
 
 
 def _has_hooks(module: nn.Module) -> bool:
@@ -158,6 +166,7 @@ def convolve(
     one_algorithm = (
         features.device.type == "cpu"
         and features.dtype is torch.float32
+        and not torch.is_autocast_enabled("cpu")
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     )
     if one_algorithm:

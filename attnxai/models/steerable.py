@@ -20,7 +20,13 @@ from torch import nn
 from attnxai.errors import SpecificationError
 from attnxai.models.bases import steerable_basis
 from attnxai.models.convolution_paths import fourier_is_faster
-from attnxai.models.prepared import PreparableModule, convolve, convolved_image, takes_compiled
+from attnxai.models.prepared import (
+    PreparableModule,
+    convolve,
+    convolved_image,
+    is_followed,
+    takes_compiled,
+)
 from attnxai.models.specification import NetworkSpec, SymmetryGroup
 
 if TYPE_CHECKING:
@@ -48,11 +54,19 @@ class FilterBasis(nn.Module):
     @functools.cached_property
     def harmonics(self) -> Harmonics | None:
         """Harmonics of filters between regular fields; None of other filters."""
+        return self._harmonics(self.filters)
+
+    @functools.cached_property
+    def adjoint_harmonics(self) -> Harmonics | None:
+        """Harmonics of the filters of adjoint convolutions: inputs and outputs swapped, turned by 180 degrees."""
+        return self._harmonics(self.filters.transpose(1, 2).flip(3, 4))
+
+    def _harmonics(self, filters: torch.Tensor) -> Harmonics | None:
         from attnxai.models.group_fourier import find_harmonics
 
-        if self.group is None or self.filters.shape[2] != self.group.size:
+        if self.group is None or filters.shape[2] != self.group.size:
             return None
-        return find_harmonics(self.filters.float().cpu().numpy(), self.group)
+        return find_harmonics(filters.float().cpu().contiguous().numpy(), self.group)
 
 
 class SharedBases:
@@ -185,24 +199,46 @@ class SteerableConv2d(PreparableModule):
             and self.padding == side // 2
             and fourier_is_faster(basis.group, side, fields_in, fields_out, n_pixels)
             and basis.harmonics is not None
+            and (not torch.is_grad_enabled() or basis.adjoint_harmonics is not None)
         )
+
+    def by_fourier(self, *, adjoint: bool = False) -> FourierConvolution:
+        """The same convolution, or its adjoint, without its dense filter."""
+        from attnxai.models.fourier_convolution import FourierConvolution
+
+        kept, basis, weights = self.kept, self.shared, self.weights
+        harmonics = basis.adjoint_harmonics if adjoint else basis.harmonics
+        assert harmonics is not None  # noqa: S101 -- without them nothing is gained
+        make = functools.partial(
+            FourierConvolution, harmonics, weights.transpose(0, 1) if adjoint else weights
+        )
+        if kept is None:  # gradients after the block of prepared
+            return make()
+        return kept.get(self, "adjoint" if adjoint else "fourier", (weights,), make)
 
     def fourier_convolution(self, features: torch.Tensor) -> FourierConvolution | None:
         """The same convolution without its dense filter, where it is faster and can take these features."""
-        kept, n_pixels = self.prepared, features.shape[2] * features.shape[3]
-        if kept is None or not takes_compiled(features) or not self.gains_by_fourier(n_pixels):
+        if torch.is_grad_enabled() or not self._takes_fourier(features):
             return None
-        from attnxai.models.fourier_convolution import FourierConvolution
+        return self.by_fourier()
 
-        harmonics = self.shared.harmonics
-        assert harmonics is not None  # noqa: S101 -- without them nothing is gained
-        make = functools.partial(FourierConvolution, harmonics, self.weights)
-        return kept.get(self, "fourier", (self.weights,), make)
+    def _takes_fourier(self, features: torch.Tensor) -> bool:
+        n_pixels = features.shape[2] * features.shape[3]
+        return (
+            self.kept is not None and takes_compiled(features) and self.gains_by_fourier(n_pixels)
+        )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Convolve (batch, fields_in * size_in, height, width)."""
         fourier = self.fourier_convolution(features)
-        return self.convolve_densely(features) if fourier is None else fourier(features)
+        if fourier is not None:
+            return fourier(features)
+        if torch.is_grad_enabled() and self._takes_fourier(features) and not is_followed():
+            from attnxai.models.convolution_gradients import FourierConvolutionWithGradients
+
+            given = (features, self.weights, self)
+            return FourierConvolutionWithGradients.apply(*given)  # type: ignore[no-any-return, no-untyped-call]
+        return self.convolve_densely(features)
 
     def convolve_densely(self, features: torch.Tensor) -> torch.Tensor:
         """The same by the dense filter."""

@@ -19,6 +19,7 @@ from attnxai.data.wording import counted
 from attnxai.errors import DataSetError, FewSourcesWarning, TrainingError
 from attnxai.models.elements import clipped_again
 from attnxai.models.network import AttentionNetwork
+from attnxai.models.prepared import prepared
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec
 from attnxai.training.augmentation import augmented
@@ -150,10 +151,11 @@ class TrainingRun:
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)  # dropout draws from torch's own state
             images, emission = self._augmented(batch, generator)
-            scores = self.scores(state.network, images, emission)
-        loss = nn.functional.cross_entropy(scores, self.labels[batch])
-        state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+            with prepared(state.network):
+                scores = self.scores(state.network, images, emission)
+                loss = nn.functional.cross_entropy(scores, self.labels[batch])
+                state.optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(state.network.parameters(), _LONGEST_GRADIENT)
         state.optimiser.step()
         self._average(n_done)
@@ -212,7 +214,7 @@ class TrainingRun:
         """Loss and accuracy on the images at some positions, of the weights that would be kept."""
         positions = torch.from_numpy(chosen)
         labels = self.labels[positions]
-        with torch.no_grad():
+        with torch.no_grad(), prepared(self.state.averaged):
             scores = torch.cat(
                 [
                     self.scores(self.state.averaged, self.images[batch])

@@ -91,12 +91,55 @@ def test_equals_the_dense_filter(name, kernel) -> None:
         torch.testing.assert_close(found.double(), expected, atol=1e-5 * float(scale), rtol=0)
 
 
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("name", GROUPS)
+def test_adjoint_has_the_gradients_of_the_dense_filter(name, kernel) -> None:
+    convolution = make_convolution(name, kernel)
+    weights, size = convolution.weights, convolution.basis.shape[1]
+    adjoint = FourierConvolution(convolution.shared.adjoint_harmonics, weights.transpose(0, 1))
+    generator = torch.Generator().manual_seed(1)
+    for shape in ((2, 19, 23), (1, 1, 2), (1, 40, 9)):
+        features = torch.randn(shape[0], 2 * size, *shape[1:], generator=generator).double()
+        gradient = torch.randn(shape[0], 3 * size, *shape[1:], generator=generator).double()
+        features.requires_grad_()
+        filters = convolution.dense_filter().double()
+        out = functional.conv2d(features, filters, padding=kernel // 2)
+        expected = torch.autograd.grad(out, (features, weights), gradient)
+        found, of_weights = adjoint.with_products(gradient.float(), features.float())
+        assert torch.equal(found, adjoint(gradient.float()))
+        for one, of_dense in zip((found, of_weights.transpose(0, 1)), expected, strict=True):
+            error = float((one - of_dense).abs().max() / of_dense.abs().max())
+            assert error < 1e-5
+
+
+def test_threads_change_nothing() -> None:
+    convolution = make_convolution("D4")
+    fourier, size = prepare(convolution), 8
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(5, 2 * size, 20, 20, generator=generator)
+    beside = torch.randn(5, 3 * size, 20, 20, generator=generator)
+    n_threads, found = torch.get_num_threads(), []
+    try:
+        for n in (1, 3):
+            torch.set_num_threads(n)
+            found.append((fourier(features), *fourier.with_products(features, beside)))
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(n_threads)
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
 def test_many_fields_are_taken_in_several_parts() -> None:
     convolution = make_convolution("D8", fields_in=23, fields_out=2)
     features = torch.randn(1, 23 * 16, 31, 17, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         expected = functional.conv2d(features, convolution.dense_filter(), padding=2)
     torch.testing.assert_close(prepare(convolution)(features), expected, atol=5e-5, rtol=1e-5)
+    beside = torch.randn(expected.shape, generator=torch.Generator().manual_seed(3))
+    out = functional.conv2d(features, convolution.dense_filter(), padding=2)
+    (wanted,) = torch.autograd.grad(out, convolution.weights, beside)
+    _, found = prepare(convolution).with_products(features, beside)
+    torch.testing.assert_close(found, wanted, atol=1e-5 * float(wanted.abs().max()), rtol=0)
 
 
 def test_a_bright_pixel_shows_the_filter() -> None:

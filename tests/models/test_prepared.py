@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from attnxai.data.emission import emission_mask
 from attnxai.models import prepared as prepared_layers
@@ -140,14 +142,133 @@ def test_hooks_on_what_is_skipped_are_called() -> None:
     assert set(seen) == {layer.convolution, layer.norm, layer.norm.norm, network.gates[0].theta}
 
 
+def input_gradient(network: Any, images: torch.Tensor) -> torch.Tensor:
+    given = images.clone().requires_grad_(True)
+    with torch.enable_grad():
+        (found,) = torch.autograd.grad(network(given).square().sum(), given)
+    return found
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Names of the passes that go by the transform."""
+    calls: list[str] = []
+    own = steerable.SteerableConv2d.by_fourier
+
+    def by_fourier(self, *, adjoint: bool = False):
+        calls.append("adjoint" if adjoint else "forward")
+        return own(self, adjoint=adjoint)
+
+    monkeypatch.setattr(steerable.SteerableConv2d, "by_fourier", by_fourier)
+    return calls
+
+
 @pytest.mark.usefixtures("by_fourier")
-def test_gradients_pass_the_plain_layers() -> None:
+@pytest.mark.parametrize("name", [name for name in SPECS if not name.startswith("ordinary")])
+def test_gradients_of_images_are_those_of_the_plain_layers(name, counted) -> None:
+    network, images = make(SPECS[name])
+    plain = input_gradient(network.eval(), images)
+    assert not counted
+    with evaluating(network):
+        found = input_gradient(network, images)
+        alone = torch.cat([input_gradient(network, image[None]) for image in images])
+    n_between = sum(network.spec.convolutions) - 1
+    assert sorted(counted[: 2 * n_between]) == ["adjoint"] * n_between + ["forward"] * n_between
+    scale = float(plain.abs().max())
+    torch.testing.assert_close(found, plain, atol=5e-5 * scale, rtol=0)
+    torch.testing.assert_close(alone, found, atol=1e-6 * scale, rtol=0)
+
+
+@pytest.mark.usefixtures("by_fourier")
+def test_weights_need_no_gradient_in_evaluation() -> None:
     network, images = make(SPECS["norm first"])
-    images.requires_grad_(True)
-    (plain,) = torch.autograd.grad(network(images).sum(), images)
-    with evaluating(network), torch.enable_grad():
-        (found,) = torch.autograd.grad(network(images).sum(), images)
-    assert torch.equal(found, plain)
+    network.head.weight.requires_grad_(False)
+    before = [parameter.requires_grad for parameter in network.parameters()]
+    with evaluating(network):
+        assert not any(parameter.requires_grad for parameter in network.parameters())
+        input_gradient(network, images)
+    assert [parameter.requires_grad for parameter in network.parameters()] == before
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def weight_gradients(network: Any, images: torch.Tensor) -> dict[str, torch.Tensor]:
+    network.zero_grad()
+    torch.nn.functional.cross_entropy(network(images), torch.tensor([0, 1, 1])).backward()
+    return {name: one.grad.clone() for name, one in network.named_parameters()}
+
+
+@pytest.mark.usefixtures("by_fourier")
+@pytest.mark.parametrize("name", ["published order", "norm first", "empty sky"])
+def test_a_training_step_has_the_gradients_of_the_plain_layers(name, counted) -> None:
+    """Both differ from double precision by as little, beside the length of the gradient."""
+    network, images = make(SPECS[name])
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    exact = weight_gradients(copy.deepcopy(network).double(), images.double())
+    plain = weight_gradients(network, images)
+    assert not counted
+    with prepared(network):
+        found = weight_gradients(network, images)
+    assert counted
+    length = torch.cat([one.flatten() for one in exact.values()]).norm()
+    for gradients in (plain, found):
+        for part, expected in exact.items():
+            assert float((gradients[part] - expected).norm() / length) < 2e-5, part
+
+
+@pytest.mark.usefixtures("by_fourier")
+def test_where_calls_are_followed_or_precision_changes_layers_are_plain(counted) -> None:
+    class Follows(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            names.append(getattr(func, "__name__", ""))
+            return func(*args, **(kwargs or {}))
+
+    network, images = make(SPECS["published order"])
+    names: list[str] = []
+    with evaluating(network):
+        with Follows():
+            input_gradient(network, images)
+        assert names.count("conv2d") >= sum(network.spec.convolutions)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            network(images)
+        assert not counted
+        with torch.device("cpu"):
+            input_gradient(network, images)
+    assert counted
+
+
+@pytest.mark.usefixtures("by_fourier")
+def test_gradients_of_gradients_are_those_of_the_plain_layers() -> None:
+    network, _ = make(SPECS["norm first"])
+    layer = network.blocks[1][0].convolution
+    features = torch.randn(2, layer.basis.shape[2] * layer.weights.shape[1], 9, 9).requires_grad_()
+
+    def second() -> tuple[torch.Tensor, ...]:
+        (first,) = torch.autograd.grad(layer(features).pow(3).sum(), features, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), (features, layer.weights))
+
+    plain = second()
+    with prepared(network):
+        found = second()
+    for one, expected in zip(found, plain, strict=True):
+        torch.testing.assert_close(
+            one, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max())
+        )
+
+
+@pytest.mark.usefixtures("by_fourier")
+def test_weights_that_change_before_the_gradient_are_an_error() -> None:
+    network, images = make(SPECS["published order"])
+    with prepared(network):
+        scores = network(images)
+        with torch.no_grad():
+            network.blocks[1][0].convolution.weights.mul_(2.0)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            scores.sum().backward()
 
 
 def test_nothing_is_kept_after_the_block() -> None:

@@ -12,6 +12,7 @@ import torch
 
 from attnxai.data.images import SourceSet
 from attnxai.errors import DataSetError, FewSourcesWarning, OptionError, TrainingError
+from attnxai.models import steerable
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
@@ -301,6 +302,34 @@ def test_mixed_precision_learns_the_same_thing_and_repeats(images, spec) -> None
         for value in first[0].network.state_dict().values()
         if value.is_floating_point()
     )
+
+
+def test_convolutions_by_the_transform_learn_the_same_thing_and_repeat(
+    images, spec, monkeypatch
+) -> None:
+    plain = train(spec, images)[1]
+    passes = []
+    own = steerable.SteerableConv2d.by_fourier
+
+    def by_fourier(self: Any, *, adjoint: bool = False) -> Any:
+        passes.append((adjoint, self.training))
+        return own(self, adjoint=adjoint)
+
+    monkeypatch.setattr(steerable, "fourier_is_faster", lambda *_: True)
+    monkeypatch.setattr(steerable.SteerableConv2d, "by_fourier", by_fourier)
+    first = train(spec, images)
+    # forward and backward in training, forward in validation
+    assert set(passes) == {
+        (False, True),
+        (True, True),
+        (False, False),
+    }
+    assert_same(first, train(spec, images))
+    for result, expected in zip(first[1], plain, strict=True):
+        assert result.train_loss == pytest.approx(expected.train_loss, rel=1e-3)
+    passes.clear()
+    train(spec, images, dataclasses.replace(SETTINGS, epochs=1, precision=Precision.MIXED))
+    assert not passes
 
 
 def test_losses_that_are_not_finite_end_the_run_with_a_sentence(images, spec, monkeypatch) -> None:
