@@ -264,8 +264,9 @@ def main() -> None:
         "Plain layers",
         "The same in bfloat16",
     )
-    heads, table = (of_gradients, gradient_rows) if options.gradients else (heads, rows)
-    print(f"| {' | '.join(heads)} |\n{'| --- ' * len(heads)}|")
+    names: tuple[str, ...] = of_gradients if options.gradients else heads
+    table = gradient_rows if options.gradients else rows
+    print(f"| {' | '.join(names)} |\n{'| --- ' * len(names)}|")
     for row in table(options.groups.split(","), options.n_images, options.repeat):
         print(f"| {' | '.join(row)} |", flush=True)
 
