@@ -34,6 +34,9 @@ UNFOUNDED = "subtracted from nothing"
 # pixels; shapes are not drawn so small, but lengths in degrees that should be in arcsec are
 _SHORTEST_DRAWN = 0.1
 
+# an annotator with fewer shapes may have clicked by accident
+_FEWEST_REFUSED = 3
+
 
 def usable_annotations(
     annotations: AnnotationSet,
@@ -47,7 +50,7 @@ def usable_annotations(
     These are marks of a second or further round, marks of weight 0, marks outside their image, and subtracted marks
     of which nothing is left that they could be subtracted from. Each is named in the notices and in a LeftOutWarning; if
     none is left, an error says why. Marks of sources without an image are kept. Shapes far below a pixel are noted, and
-    refused if all are. Where marks lie is added to ``places``, for whoever draws them next.
+    refused if all are, or all of one kind, frame and annotator. Where marks lie is added to ``places``, for whoever draws them next.
     """
     if not 0 < fwhm_arcsec < math.inf:
         raise OptionError(f"fwhm_arcsec has to be above 0, got {fwhm_arcsec}")
@@ -180,24 +183,49 @@ def _far_below_a_pixel(
     sized: Sequence[Annotation],
     extents: Mapping[Annotation, float],
 ) -> list[str]:
-    """A notice that names the shapes of a length, ``extents``, far below a pixel; an AlignmentError if all are."""
-    short = [(a, extents[a]) for a in sized if a in extents]
+    """A notice that names the shapes of a length, ``extents``, far below a pixel.
+
+    An AlignmentError if all are, or all of one kind, frame and annotator, of which there are some.
+    """
+    short = [a for a in sized if a in extents]
     if not short:
         return []
-    frames = {a.shape.frame for a, _ in short}
-    remedy = {
-        Frame.ICRS: "lengths on the sky are in arcsec; those in degrees have to be multiplied by 3600",
-        Frame.PIXEL: "lengths and coordinates in the frame pixel are in pixels of the image",
-    }
-    advice = "; ".join(text for frame, text in remedy.items() if frame in frames)
-    found = [f"{_named(a)}, {extent:.2g} pixels" for a, extent in short]
-    n = f"{len(short)} of {counted(len(sized), 'shape')} of {_name(annotations)} with a length"
-    below = f"shorter than {_SHORTEST_DRAWN:g} pixels of {_its(short)} image"
+    alike: dict[tuple[ShapeKind, Frame, str], list[Annotation]] = {}
+    for a in sized:
+        alike.setdefault((a.shape.kind, a.shape.frame, a.annotator), []).append(a)
+    found = {a: f"{_named(a)}, {extents[a]:.2g} pixels" for a in short}
+    below = f"shorter than {_SHORTEST_DRAWN:g} pixels of"
     if len(short) == len(sized):
         raise AlignmentError(
-            f"{n} {_is(short)} {below}, such as {found[0]}: {advice}; positions are points"
+            f"{_short_shapes(annotations, short, sized)} {_is(short)} {below} {_its(short)} image, such as "
+            f"{found[short[0]]}: {_probably(short)}; positions are points"
         )
-    return [f"{n} {_is(short)} {below}: {first_of(found, separator='; ')}. {advice.capitalize()}."]
+    for (kind, frame, annotator), members in alike.items():
+        if len(members) >= _FEWEST_REFUSED and all(a in extents for a in members):
+            raise AlignmentError(
+                f"{_name(annotations)}: all {len(members)} shapes '{kind}' by {annotator} in the frame {frame} are "
+                f"{below} their image, such as {found[members[0]]}: {_probably(members)}; positions are points"
+            )
+    advice = _probably(short)
+    which = f"{_short_shapes(annotations, short, sized)} {_is(short)} {below} {_its(short)} image"
+    named = first_of(list(found.values()), separator="; ")
+    return [f"{which}: {named}. {advice[0].upper()}{advice[1:]}."]
+
+
+def _short_shapes(
+    annotations: AnnotationSet, short: Sequence[Annotation], sized: Sequence[Annotation]
+) -> str:
+    return f"{len(short)} of {counted(len(sized), 'shape')} of {_name(annotations)} with a length"
+
+
+def _probably(short: Sequence[Annotation]) -> str:
+    """In which other unit the lengths of shapes probably are, by frame."""
+    remedies = {
+        Frame.ICRS: "lengths on the sky are probably degrees; they have to be in arcsec (degrees times 3600)",
+        Frame.PIXEL: "lengths and coordinates in the frame pixel are in pixels of the image",
+    }
+    frames = {a.shape.frame for a in short}
+    return "; ".join(text for frame, text in remedies.items() if frame in frames)
 
 
 def _nothing_left(

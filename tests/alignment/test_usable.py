@@ -210,6 +210,34 @@ def test_shapes_far_below_a_pixel_are_noted_and_refused_if_all_are() -> None:
         usable_annotations(every, images, FWHM)
 
 
+def on_sky(source: str, kind: ShapeKind, size: float, annotator: str) -> Annotation:
+    sizes = {"radius": size} if kind is ShapeKind.CIRCLE else {"width": size, "height": size}
+    shape = Shape(kind=kind, x=180.0, y=30.0, frame=Frame.ICRS, **sizes)
+    return Annotation(source=source, annotator=annotator, shape=shape)
+
+
+def test_degrees_in_the_circles_of_one_annotator_are_refused_beside_good_marks() -> None:
+    _, marks, images = made_up(n_sources=2)
+    sky = WCS(naxis=2)
+    sky.wcs.ctype, sky.wcs.crval, sky.wcs.crpix = ["RA---TAN", "DEC--TAN"], [180.0, 30.0], [20, 20]
+    sky.wcs.cdelt = [-2 / 3600, 2 / 3600]
+    grid = PixelGrid(shape=images[0].grid.shape, wcs=sky)
+    images = [dataclasses.replace(image, grid=grid) for image in images]
+    first = images[0].source
+    degrees = [on_sky(first, ShapeKind.CIRCLE, 0.0025, "a")] * 3
+    degrees = [dataclasses.replace(a, line=line) for line, a in enumerate(degrees, start=2)]
+    arcsec = [on_sky(first, ShapeKind.BOX, 9.0, "a"), on_sky(first, ShapeKind.CIRCLE, 9.0, "b")]
+    words = (
+        r"all 3 shapes 'circle' by a in the frame icrs are shorter than 0.1 pixels .* \(line 2\), 0.00\d+ pixels: "
+        "lengths on the sky are probably degrees; they have to be in arcsec"
+    )
+    with pytest.raises(AlignmentError, match=words):
+        usable_annotations(with_marks(marks, *degrees, *arcsec), images, FWHM)
+    for others in (degrees[:2], [*degrees, on_sky(first, ShapeKind.CIRCLE, 9.0, "a")]):
+        with pytest.warns(AssumptionWarning, match=rf"^{min(len(others), 3)} of \d+ shapes"):
+            usable_annotations(with_marks(marks, *others, *arcsec), images, FWHM)
+
+
 def test_what_is_subtracted_from_nothing_is_left_out() -> None:
     _, marks, images = made_up(n_sources=2)
     first = images[0].source
