@@ -414,10 +414,9 @@ class _Run:
                 examples[source] = reason
         if layout is None:
             shutil.rmtree(self._work)
-            reasons = list(dict.fromkeys(examples.values()))
             raise ImageError(
                 f"none of {counted(len(self._images), 'image')} of {self._images.origin} can be used:\n  "
-                + first_of(reasons, 3, separator="\n  ")
+                + first_of(_grouped(tables), 3, separator="\n  ")
             )
         store = self._work / STORE
         self._remove_others(
@@ -481,3 +480,15 @@ class _Run:
             scores=scores,
         )
         return layout, tables, n_unusable
+
+
+def _grouped(tables: StoreTables) -> list[str]:
+    """Reasons, with the number of further images for which the same is said but for names and numbers."""
+    alike: dict[str, list[str]] = {}
+    for source, reason in zip(tables.sources, tables.reasons, strict=True):
+        if reason:
+            alike.setdefault(without_numbers(reason.replace(source, "")), []).append(reason)
+    return [
+        first if not more else f"{first} (and {counted(len(more), 'more image')} for the same reason)"
+        for first, *more in alike.values()
+    ]

@@ -124,6 +124,20 @@ def test_nothing_is_left_where_no_image_can_be_used(folder: Path, tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
+def test_equal_reasons_of_images_are_said_once_with_their_number(tmp_path: Path) -> None:
+    folder = tmp_path / "blank"
+    folder.mkdir()
+    for index in range(40):
+        np.save(folder / f"s{index:02d}.npy", np.zeros((3, 3, 64, 64)[index % 2 :]))
+    with pytest.raises(ImageError) as caught:
+        write_map_store(tmp_path / "maps.zarr", "c1.pt", list_images(folder))
+    first, *reasons = str(caught.value).splitlines()
+    assert first.startswith("none of 40 images of ")
+    assert ["s00" in reasons[0], "s01" in reasons[1]] == [True, True]
+    assert all(r.endswith(" (and 19 more images for the same reason)") for r in reasons)
+    assert len(reasons) == 2
+
+
 def test_what_is_wrong_with_the_request_is_said_as_it_is(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "maps.zarr"
     for given, error, message in (
