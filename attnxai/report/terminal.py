@@ -127,15 +127,18 @@ def _all_in_short(cautions: Sequence[str], models: Sequence[str]) -> list[str]:
 
 
 def _in_short(text: str) -> str:
-    """What limits the result, without the reasons and remedies that follow it.
+    """What limits the result, without the reasons and remedies that follow it. What brackets hold is not cut.
 
     Examples
     --------
     >>> _in_short("Held-out sources are identified by their ids alone: a training image would not be recognised.")
     'Held-out sources are identified by their ids alone.'
     """
-    first, *others = re.split(r"(?<=[\w)%])(?:\. |; |: (?=[a-z]))", text, maxsplit=1)
-    return f"{first}." if others else text
+    for end in re.finditer(r"(?<=[\w)%])(?:\. |; |: (?=[a-z]))", text):
+        first = text[: end.start()]
+        if first.count("(") == first.count(")"):
+            return f"{first}."
+    return text
 
 
 def _print_result(result: AgreementResult, console: Console, *, verbose: bool, alone: bool) -> None:

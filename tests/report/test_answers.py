@@ -340,6 +340,16 @@ def test_summaries_are_plain_values(two):
     assert json.loads(text)["models"][1]["name"] == EVIL
 
 
+def test_what_limits_a_result_is_not_cut_within_brackets() -> None:
+    reason = "image cutouts/a.fits is truncated. Fetch it again; or leave it out"
+    text = (
+        f"2 of 9 sources are left out: A1, no map of it ({reason}), A3 (the same). Maps lack these."
+    )
+    (short,) = _all_in_short([text], [])
+    assert short == text.removesuffix(" Maps lack these.")
+    assert _all_in_short(["Held out (see x). More follows."], []) == ["Held out (see x)."]
+
+
 def test_without_classes_it_is_said_what_stands_in_for_them():
     verdict, result = verdict_of(n_sources=40, classes=())
     details = verdict.statements[0].details
