@@ -148,6 +148,12 @@ class SourceImage:
         digest.update(np.ascontiguousarray(self.pixels, dtype="<f4").tobytes())
         return digest.hexdigest()
 
+    def footprint_sha256(self) -> str:
+        """Hash of the footprint; empty where everything was observed."""
+        return (
+            "" if self.footprint is None else hashlib.sha256(self.footprint.tobytes()).hexdigest()
+        )
+
     def pixel_key(self) -> tuple[object, ...]:
         """What is the same for these pixels in any order, such as turned or mirrored, and quick to compute."""
         return key_of_pixels(self.pixels)

@@ -35,11 +35,11 @@ class ImageOnDemand(SourceImage):
         By ``pixels`` and ``footprint``, if the file has gone or holds other pixels than before.
     """
 
-    __slots__ = ("_has_footprint", "_key", "_sha256", "reader")
+    __slots__ = ("_footprint_sha256", "_key", "_sha256", "reader")
     reader: Callable[[], SourceImage]
     _sha256: str
     _key: tuple[object, ...]
-    _has_footprint: bool
+    _footprint_sha256: str
 
     def __new__(cls, **fields: Any) -> Any:
         """An image in memory with these fields."""
@@ -53,7 +53,7 @@ class ImageOnDemand(SourceImage):
             reader=read,
             _sha256=image.sha256(),
             _key=image.pixel_key(),
-            _has_footprint=image.footprint is not None,
+            _footprint_sha256=image.footprint_sha256(),
         )
 
     def with_facts(self, **facts: Any) -> ImageOnDemand:
@@ -81,11 +81,15 @@ class ImageOnDemand(SourceImage):
     @property
     def footprint(self) -> NDArray[np.bool_] | None:
         """Pixels that were observed; None where all were."""
-        return _read_again(self).footprint if self._has_footprint else None
+        return _read_again(self).footprint if self._footprint_sha256 else None
 
     def sha256(self) -> str:
         """Hash of the pixel values and their shape."""
         return self._sha256
+
+    def footprint_sha256(self) -> str:
+        """Hash of the footprint; empty where everything was observed."""
+        return self._footprint_sha256
 
     def pixel_key(self) -> tuple[object, ...]:
         """What is the same for these pixels in any order."""

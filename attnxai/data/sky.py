@@ -31,6 +31,15 @@ def frame_key(wcs: WCS) -> tuple[object, ...]:
     return w.lngtyp, w.lattyp, w.radesys, str(w.equinox), str(w.mjdobs), w.dateobs
 
 
+def stated_numbers(wcs: WCS) -> list[str]:
+    """What a header states of a coordinate system, to twelve digits: the same on every machine, unlike computed positions."""
+    w = wcs.wcs
+    distortions = () if wcs.sip is None else (wcs.sip.a, wcs.sip.b)
+    numbers = [w.crval, w.crpix, wcs.pixel_scale_matrix, (w.lonpole, w.latpole), *distortions]
+    stated = [f"{number:.12g}" for array in numbers for number in np.ravel(array)]
+    return [*map(str, w.ctype), *map(str, frame_key(wcs)), *stated, str(w.get_pv())]
+
+
 def sky_to_pixel(
     wcs: WCS, ra_deg: ArrayLike, dec_deg: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.sky import stated_numbers
 from attnxai.data.wording import printable
 from attnxai.errors import OptionError
 from attnxai.jobs.files import check_regular, parse_json
@@ -18,7 +19,7 @@ from attnxai.report.page import json_text
 
 if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
-    from attnxai.data.images import SourceSet
+    from attnxai.data.images import SourceImage, SourceSet
     from attnxai.report.content import ReportContent
 
 FORMAT = "attnxai-record"
@@ -29,6 +30,7 @@ _HEAD_BYTES = 1 << 20
 _MOST_BYTES = 1 << 16
 # the first digits of the hash of each part tell which part has changed, and more would make a large page
 _DIGITS, _MOST_PARTS = 6, 256
+_HEADERS = "coordinates, pixel scale, beam, survey or footprint"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +84,8 @@ class Record:
     versions : mapping of str to str
         Of Python and packages.
     inputs : mapping of str to InputHash
-        ``annotations``, ``images``, the classes and splits of images as ``labels``, and ``model NAME`` of every model or
-        file of maps.
+        ``annotations``, ``images``, the classes and splits of images as ``labels``, what else is known of images as
+        ``headers``, and ``model NAME`` of every model or file of maps.
     plugins : mapping of str to str
         Hashes of the files of plug-ins that were used, by what they registered.
     n_numbers, numbers_sha256
@@ -140,16 +142,38 @@ def hashes_of_inputs(
     few = ordered if len(ordered) <= _MOST_PARTS else ()
     seen = InputHash.of(images.sha256(), [image.sha256() for image in few])
     stated = [_sha256_of([image.source, image.class_name, image.split]) for image in ordered]
+    headers = [_sha256_of(_facts_of(image)) for image in ordered]
     return {
         "annotations": InputHash.of(annotations.sha256, files),
         "images": dataclasses.replace(seen, n_parts=len(ordered)),
         "labels": InputHash.of(_sha256_of(stated), stated),
+        "headers": InputHash.of(_sha256_of(headers), headers),
         # names of files may hold bytes that are not UTF-8
         **{
             f"model {name.encode(errors='backslashreplace').decode()}": InputHash.of(sha256 or "")
             for name, sha256 in models.items()
         },
     }
+
+
+def _facts_of(image: SourceImage) -> list[Any]:
+    """What numbers depend on besides pixels and options: where an image lies on the sky, its beam, and what was observed."""
+    grid = image.grid
+    return [
+        image.source,
+        image.shape,
+        image.prepared,
+        image.survey,
+        grid.row_zero,
+        _digits((grid.pixel_scale_arcsec,)),
+        _digits(image.beam_arcsec or ()),
+        None if grid.wcs is None else stated_numbers(grid.wcs),
+        image.footprint_sha256(),
+    ]
+
+
+def _digits(numbers: Iterable[float | None]) -> list[str | None]:
+    return [None if number is None else f"{number:.9g}" for number in numbers]
 
 
 def check_inputs_unchanged(
@@ -167,6 +191,7 @@ def check_inputs_unchanged(
         "annotations": sorted(annotations.files) or [annotations.path],
         "images": seen,
         "labels": seen,
+        "headers": seen,
     }
     for which, there in recorded.items():
         here = current.get(which)
@@ -183,19 +208,33 @@ def check_inputs_unchanged(
         elif places and len(named) == there.n_parts:
             others = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
             what = f"{_kind(which)} {named[places[0]]}{others} changed since the report was made"
-        else:
+        elif len(named) == 1:
             what = f"{_kind(which)} {named[0]} changed since the report was made"
+        else:
+            of = f" of {images.origin}" if named is seen else ""
+            what = f"{_several(which)} of {len(named):,} {_kinds(which)}{of} changed since the report was made"
         raise OptionError(
             f"{what} (SHA-256 {here.sha256[:12]}, in the report {there.sha256[:12]}); {remedy}"
         )
 
 
 def _kinds(which: str) -> str:
-    return {"annotations": "files of annotations", "labels": "images"}.get(which, which[:60])
+    kinds = {"annotations": "files of annotations", "labels": "images", "headers": "images"}
+    return kinds.get(which, which[:60])
+
+
+def _several(which: str) -> str:
+    kinds = {"labels": "classes or splits", "headers": _HEADERS}
+    return f"{kinds[which]} of one or more" if which in kinds else "one or more"
 
 
 def _kind(which: str) -> str:
-    kinds = {"annotations": "annotations", "images": "image", "labels": "class or split of"}
+    kinds = {
+        "annotations": "annotations",
+        "images": "image",
+        "labels": "class or split of",
+        "headers": f"{_HEADERS} of",
+    }
     return kinds.get(which, "model or maps")
 
 

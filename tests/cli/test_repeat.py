@@ -7,12 +7,20 @@ import re
 import shutil
 import sys
 
+import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 
 import attnxai as package
 from attnxai.cli.repeat import command_words
+from attnxai.data.grid import PixelGrid
+from attnxai.data.images import SourceSet
+from attnxai.data.images_on_demand import ImageOnDemand
+from attnxai.errors import OptionError
 from attnxai.jobs import plugins
+from attnxai.report.record import check_inputs_unchanged, hashes_of_inputs
+from tests.builders import made_up
 from tests.cli.program import attnxai, refused
 from tests.cli.samples import QUICK, made_sample, read_table, write_table
 from tests.registries import names_free
@@ -109,6 +117,65 @@ def test_inputs_that_changed_are_named(report, sample):
     first.write_bytes(kept)
     assert not (sample / "attnxai-repeat").exists()
     attnxai("repeat", "attnxai-report", cwd=sample, check=0)
+
+
+def test_headers_that_changed_are_named(report, sample):
+    first = sample / "images" / "simulated_fr1_01.fits.gz"
+    with fits.open(first, do_not_scale_image_data=True) as content:
+        content[0].header["CRVAL1"] += 10 / 3600
+        content.writeto(first, overwrite=True)
+    refused(
+        attnxai("repeat", "attnxai-report", cwd=sample),
+        "coordinates, pixel scale, beam, survey or footprint of simulated_fr1_01 of images changed since the report",
+    )
+    # as in records of earlier versions
+    inputs = record_in(report)["inputs"]
+    del inputs["headers"]
+    tampered(report, inputs=inputs)
+    done = attnxai("repeat", "attnxai-report", cwd=sample)
+    assert "changed since" not in done.words, done.words
+
+
+def test_every_fact_of_an_image_counts():
+    image = made_up(n_sources=1)[2][0]
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cdelt = ["RA---SIN", "DEC--SIN"], [10, 20], [-5e-4, 5e-4]
+    placed = {}
+    for name, shift in (("there", 0.0), ("moved", 1e-7)):
+        wcs.wcs.crval = [10, 20 + shift]
+        placed[name] = image.with_facts(grid=PixelGrid(shape=image.shape, wcs=wcs.deepcopy()))
+    others = [
+        image,
+        *placed.values(),
+        image.with_facts(grid=PixelGrid(shape=image.shape, pixel_scale_arcsec=1.81)),
+        image.with_facts(beam_arcsec=(5.0, 5.0, 0.0)),
+        image.with_facts(survey="FIRST"),
+        image.with_facts(footprint=np.arange(image.pixels.size).reshape(image.shape) > 3),
+    ]
+    marks = made_up(n_sources=1)[1]
+    found = [hashes_of_inputs(marks, SourceSet([one]), {}) for one in others]
+    assert len({one["headers"] for one in found}) == len(others)
+    assert len({one["images"] for one in found}) == 1
+    on_demand = ImageOnDemand.of(others[-1], lambda: others[-1])
+    assert hashes_of_inputs(marks, SourceSet([on_demand]), {}) == found[-1]
+
+
+def test_no_image_is_accused_where_it_is_not_known_which_changed():
+    _, marks, images = made_up(n_sources=300)
+    images = SourceSet(images, origin="cutouts")
+    recorded = hashes_of_inputs(marks, images, {})
+    changed = [*images[:-1], images[-1].with_facts(pixels=images[-1].pixels * 2)]
+    labelled = [*images[:-1], images[-1].with_facts(class_name="other")]
+    moved = [*images[:-1], images[-1].with_facts(survey="LoTSS")]
+    for now, words in (
+        (changed, "^one or more of 300 images of cutouts changed since the report was made"),
+        (labelled, "^classes or splits of one or more of 300 images of cutouts changed"),
+        (moved, "^coordinates, .* or footprint of one or more of 300 images of cutouts changed"),
+    ):
+        with pytest.raises(OptionError, match=words):
+            check_inputs_unchanged(
+                recorded, marks, SourceSet(now, origin="cutouts"), {}, remedy="begin anew"
+            )
 
 
 def test_labels_that_changed_are_named(sample, without_figures):
