@@ -40,7 +40,11 @@ _LEAST_MOVED = 2.0
 """Field pixels by which a corner of the field has to lie elsewhere; half a pixel is no such mistake."""
 _N_SHARED = 40
 """Number of sources that are looked at for such a mistake."""
-_NO_REMEDY = "state in field how the network's input lies on each image, and give the images that it was made from"
+_NO_REMEDY = (
+    "the maps were made from other images, or images changed since: give the images that they were made from, or make "
+    "the maps again; for maps from arrays, state in field how the network's input lies on each image"
+)
+_N_NAMED = 3
 _SAME_SCALE = 0.05
 _LEAST_INSIDE = 0.75
 _OF_LAYERS = "of layers, brightness and valid"
@@ -106,22 +110,37 @@ def _refuse_single(
     maps: MapStack, images: Mapping[str, SourceImage], found: Mapping[int, float], n: int
 ) -> None:
     """Refuse sources that lie elsewhere, each judged by itself."""
-    faults: list[tuple[float, int, str]] = []
+    others = {}
     for i, value in found.items():
-        if value >= 1.0 - _BETTER:
-            continue
-        best, _, remedy = max(_alternatives(maps, i, images), key=lambda other: other[0])
-        if best > value + _BETTER and best > _LEAST:
-            faults.append((best - value, i, f"{remedy} (correlation {best:.2f})"))
-        elif value < _LEAST:
-            faults.append((0.0, i, _NO_REMEDY))
-    if faults:
-        _, i, remedy = max(faults, key=lambda fault: fault[0])
-        raise AlignmentError(
-            f"the brightness of {len(faults)} of {counted(n, 'source')} does not agree with the image where "
-            f"field places it, such as {maps.sources[i]!r} (correlation {found[i]:.2f} with {maps.field[i]}); "
-            f"{remedy}"
-        )
+        if value < 1.0 - _BETTER:
+            alternatives = _alternatives(maps, i, images)
+            best = max(one for one, _, _ in alternatives)
+            if value < _LEAST or best > max(value + _BETTER, _LEAST):
+                others[i] = alternatives
+    if not others:
+        return
+    faulty = list(others)
+    there = np.array([found[i] for i in faulty])
+    elsewhere = np.array([[value for value, _, _ in others[i]] for i in faulty])
+    agrees = elsewhere > np.maximum(there + _BETTER, _LEAST)[:, None]
+    # the mistake that explains most sources; where few are explained, a match is one of chance
+    mistake = int((agrees.sum(axis=0) + elsewhere.mean(axis=0) / 2).argmax())
+    explained = agrees[:, mistake]
+    if (2 * explained.sum() > len(faulty) and len(faulty) > 1) or (n == 1 and explained.all()):
+        at = int(np.where(explained, elsewhere[:, mistake] - there, -np.inf).argmax())
+        shown = [faulty[at]]
+        value, _, words = others[faulty[at]][mistake]
+        remedy = f"{words} (correlation {value:.2f})"
+    else:
+        shown = sorted(faulty, key=lambda i: found[i])[:_N_NAMED]
+        remedy = _NO_REMEDY
+    names = ", ".join(repr(maps.sources[i]) for i in shown)
+    which = "" if len(shown) == 1 else " of the first"
+    raise AlignmentError(
+        f"the brightness of {len(faulty)} of {counted(n, 'source')} does not agree with the image where "
+        f"field places it, such as {names} (correlation{which} {found[shown[0]]:.2f} with "
+        f"{_in_words(maps.field[shown[0]])}); {remedy}"
+    )
 
 
 def _refuse_shared(
@@ -146,7 +165,8 @@ def _refuse_shared(
     i = some[shown]
     raise AlignmentError(
         f"the brightness of {counted(len(found), 'source')} agrees better with the images elsewhere than where "
-        f"field places it, such as {maps.sources[i]!r} (correlation {found[i]:.3f} with {maps.field[i]}); "
+        f"field places it, such as {maps.sources[i]!r} (correlation {found[i]:.3f} with "
+        f"{_in_words(maps.field[i])}); "
         f"{remedy} (correlation {value:.3f})"
     )
 
@@ -162,6 +182,12 @@ def _check_scale(maps: MapStack, source: str, transform: GridTransform, image: S
             f"and field (step {transform.step:g}), but field_scale_arcsec is {maps.field_scale_arcsec:.4g}; "
             "correct the one that is wrong"
         )
+
+
+def _in_words(place: GridTransform) -> str:
+    return (
+        f"step {place.step:.10g}, origin_x {place.origin_x:.10g} and origin_y {place.origin_y:.10g}"
+    )
 
 
 def _alternatives(
@@ -186,12 +212,15 @@ def _alternatives(
 
     across = rows / n_y
     whole = GridTransform(step=across, origin_x=(across - 1) / 2, origin_y=(across - 1) / 2)
-    of_middle = "for a crop of the middle, with field {}"
+    of_middle = "for a crop of the middle, with {}"
     # the same for every source, so that sources can be judged together
     places = [
         (transform, ""),
-        (whole, f"where it covers the image, with field {whole}"),
-        *((middle(step), of_middle.format(middle(step))) for step in (transform.step, 1.0)),
+        (whole, f"where it covers the image, with {_in_words(whole)}"),
+        *(
+            (middle(step), of_middle.format(_in_words(middle(step))))
+            for step in (transform.step, 1.0)
+        ),
     ]
     return [
         (

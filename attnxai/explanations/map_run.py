@@ -489,6 +489,8 @@ def _grouped(tables: StoreTables) -> list[str]:
         if reason:
             alike.setdefault(without_numbers(reason.replace(source, "")), []).append(reason)
     return [
-        first if not more else f"{first} (and {counted(len(more), 'more image')} for the same reason)"
+        first
+        if not more
+        else f"{first} (and {counted(len(more), 'more image')} for the same reason)"
         for first, *more in alike.values()
     ]

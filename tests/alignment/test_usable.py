@@ -211,7 +211,9 @@ def test_shapes_far_below_a_pixel_are_noted_and_refused_if_all_are() -> None:
 
 
 def on_sky(source: str, kind: ShapeKind, size: float, annotator: str) -> Annotation:
-    sizes = {"radius": size} if kind is ShapeKind.CIRCLE else {"width": size, "height": size}
+    sizes: dict[str, Any] = (
+        {"radius": size} if kind is ShapeKind.CIRCLE else {"width": size, "height": size}
+    )
     shape = Shape(kind=kind, x=180.0, y=30.0, frame=Frame.ICRS, **sizes)
     return Annotation(source=source, annotator=annotator, shape=shape)
 
