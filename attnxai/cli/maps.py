@@ -84,12 +84,12 @@ def maps(
 
     reading = keywords_of(given, annotated=bool(annotations))
     names = [name.lower() for name in options.listed(explain or ("gates",))]
-    chosen_methods(names)
+    methods = chosen_methods(names)
     device = options.use_machine(device, threads, scheduler)
     request = _Request(
         model=model,
         methods=names,
-        target=options.explained_target(target),
+        target=options.explained_target(target, methods),
         seed=seed,
         device=device,
         workers=workers,

@@ -58,6 +58,7 @@ class Networks:
         from attnxai.models.checkpoints import load_model
 
         methods = chosen_methods([name.lower() for name in options.listed(explain or ("gates",))])
+        explained = options.explained_target(target, methods)
         device = options.use_machine(device, threads)
         loaded = {name: load_model(found.path) for name, found in models.items()}
         for network in loaded.values():
@@ -66,7 +67,7 @@ class Networks:
         return cls(
             loaded=loaded,
             methods=methods,
-            target=options.explained_target(target),
+            target=explained,
             seed=seed,
             audits=audits,
             run_all=run_all,

@@ -110,7 +110,7 @@ REFUSED: Mapping[str, str] = {
     "--field": "without `--maps`; files of attnxai, which state it (leave it out)",
     "compare --images": "sources without an image (correct the column `image`, or give their folder)",
     "compare --explain": "without `--model`",
-    "--target": "a class that the model lacks; in `compare`, without `--model`",
+    "--target": "a class that the model lacks; with methods that explain none, such as `gates`; in `compare`, without `--model`",
     "--audit": "without `--model`; an audit of another model (by SHA-256)",
     "--source-weights": "annotations without consensus levels (leave it out)",
     "--strata": "a column that the annotations lack",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typer.models import OptionInfo
 
     from attnxai.data.labelled import LabelledData
+    from attnxai.explanations.method import ExplanationMethod
     from attnxai.models.model import AttentionModel
 
 
@@ -84,7 +85,7 @@ def any_images_option(default: str) -> OptionInfo:
     )
 
 
-ImagesOption = Annotated[str | None, images_option("those that the annotations name")]
+ImagesOption = Annotated[str | None, any_images_option("those that the annotations name")]
 TrainingImagesOption = Annotated[
     str,
     option(
@@ -176,9 +177,16 @@ def listed(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(part.strip() for value in values for part in value.split(","))
 
 
-def explained_target(values: Iterable[str] | None) -> str | tuple[str, ...] | None:
+def explained_target(
+    values: Iterable[str] | None, methods: Sequence[ExplanationMethod]
+) -> str | tuple[str, ...] | None:
     """What is explained: a class, several, or None for the predicted class against the others."""
     classes = listed(values or ())
+    if classes and not any(method.uses_target for method in methods):
+        raise OptionError(
+            f"--target changes nothing, since the maps of --explain ({', '.join(one.name for one in methods)}) "
+            "explain no class; leave it out, or give a method such as --explain evidence"
+        )
     return classes[0] if len(classes) == 1 else classes or None
 
 

@@ -89,7 +89,14 @@ def test_methods_target_and_contours(few: Path) -> None:
     ("options", "message"),
     [
         (["-o", "maps.png"], "should end in one of .npz, .fits, .zarr"),
-        (["-o", "m.npz", "--target", "quasar"], "target 'quasar' is not a class of the model"),
+        (
+            ["-o", "m.npz", "--explain", "evidence", "--target", "quasar"],
+            "target 'quasar' is not a class of the model",
+        ),
+        (
+            ["-o", "m.npz", "--target", "FR I"],
+            "--target changes nothing, since the maps of --explain (gates) explain no class",
+        ),
         (["-o", "m.npz", "--explain", "nonsense"], "unknown explanation method 'nonsense'"),
         (
             ["-o", "m.npz", "--images", "nowhere"],
