@@ -180,7 +180,7 @@ def _images_of_table(marked: AnnotationSet, reading: ImageKeywords) -> SourceSet
     if missing:
         raise AnnotationError(
             f"{len(missing)} of {len(marked.sources)} sources of {marked.path} name no image, such as "
-            f"{missing[0]!r}; fill the image column or name the images"
+            f"{missing[0]!r}; fill the column image, or give the images by --images"
         )
     gone = [files[source] for source in marked.sources if not os.path.exists(files[source])]  # noqa: PTH110 -- names too long
     if gone:

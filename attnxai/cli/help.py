@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
 from attnxai.cli import completion
-from attnxai.data.wording import did_you_mean
+from attnxai.data.wording import did_you_mean, first_of
 
 ARGUMENTS = "Arguments"
 INPUTS = "Inputs"
@@ -132,19 +134,47 @@ def _in_plain_words(message: str, cause: object) -> str:
     return message
 
 
+def _unquoted(message: str, given: Sequence[str], parameters: Sequence[Any]) -> str:
+    """What is said of arguments that no option takes; mostly a shell has made several names of one pattern."""
+    options = {
+        name: parameter
+        for parameter in parameters
+        if parameter.param_type_name == "option" and not parameter.is_flag
+        for name in parameter.opts
+    }
+    has_arguments = any(parameter.param_type_name == "argument" for parameter in parameters)
+    for at, name in enumerate(() if has_arguments else given):
+        names = list(itertools.takewhile(lambda one: not one.startswith("-"), given[at + 1 :]))
+        if name not in options or len(names) < 2:
+            continue
+        remedy = "repeat the option for each" if options[name].multiple else "give one"
+        if options[name].name in ("annotations", "images"):
+            folders, endings = (
+                {Path(one).parent for one in names},
+                {Path(one).suffix for one in names},
+            )
+            pattern = min(folders) / f"*{min(endings)}"
+            remedy = f"give a pattern in quotes, as in {name} '{pattern}'"
+        return f"{name} takes one value, got {len(names)} ({first_of(names, 3)}); {remedy}"
+    before, _, names_in_brackets = message.rpartition("(")
+    return f"{before}({first_of(names_in_brackets.rstrip(')').split(), 3, separator=' ')})"
+
+
 class Command(TyperCommand):
     """A command whose help names its options in groups."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+    def make_context(
+        self, info_name: str | None, args: list[str], *more: Any, **kwargs: Any
+    ) -> Any:
         """Parse the arguments; a value that cannot be used is refused in the words of this program."""
+        given = tuple(args)  # parsing empties the list
         try:
-            return super().make_context(*args, **kwargs)
+            return super().make_context(info_name, args, *more, **kwargs)
         except Exception as error:
             if isinstance(message := getattr(error, "message", None), str):
                 plain = _in_plain_words(message, error.__cause__)
-                if _EXTRA in plain and any(p.name == "annotations" for p in self.params):
-                    # a shell has made several names of one pattern
-                    plain += "; quote patterns, as in --annotations '*.reg', or repeat the option"
+                if _EXTRA in plain:
+                    plain = _unquoted(plain, given, self.params)
                 error.message = plain  # type: ignore[attr-defined]
             raise
 

@@ -62,3 +62,23 @@ def test_help_fits_80_columns_and_speaks_of_limits_in_words(command):
 )
 def test_values_that_options_cannot_take(arguments, words):
     refused(attnxai(*arguments), words)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            ["--images", *(f"cutouts/{i}.fits" for i in range(9)), "--model", "c1.pt"],
+            "got 9 (cutouts/0.fits, cutouts/1.fits, cutouts/2.fits and 6 more); give a pattern in quotes",
+        ),
+        (["--annotations", "a.reg", "b.reg"], "in quotes, as in --annotations '*.reg'"),
+        (["--images", "c/1.fits", "c/2.fits"], "as in --images 'c/*.fits'"),
+        (["--model", "a.pt", "b.pt"], "got 2 (a.pt, b.pt); repeat the option for each"),
+        (["--seed", "1", "2"], "--seed takes one value, got 2 (1, 2); give one"),
+        (list("abcde"), "unexpected extra argument(s) (a b c and 2 more)"),
+    ],
+)
+def test_the_names_of_an_unquoted_pattern_are_few_and_the_option_is_named(given, message) -> None:
+    done = attnxai("compare", *given, *(() if "--annotations" in given else ("--annotations", "m")))
+    assert done.returncode == 2
+    assert message in done.words
