@@ -14,6 +14,7 @@ import numpy as np
 from attnxai.data.image_list import ImageBatch
 from attnxai.data.image_notes import grouped_notes
 from attnxai.data.images import SourceImage
+from attnxai.data.wording import counted
 from attnxai.errors import AttnxaiWarning, CheckpointError, ImageError
 from attnxai.explanations.explaining import explain
 from attnxai.explanations.files.map_store import encoded_chunk, layout_of, place_of
@@ -223,3 +224,17 @@ def _model(name: str, sha256: str, device: str) -> tuple[AttentionModel, Prepare
 def without_numbers(note: str) -> str:
     """A note without what differs from chunk to chunk, so that it is shown once."""
     return re.sub(r"\d+|\([^)]*\)", "#", note)
+
+
+def grouped_reasons(sources: Sequence[str], reasons: Sequence[str]) -> list[str]:
+    """Reasons, with the number of further images for which the same is said but for names and numbers."""
+    alike: dict[str, list[str]] = {}
+    for source, reason in zip(sources, reasons, strict=True):
+        if reason:
+            alike.setdefault(without_numbers(reason.replace(source, "")), []).append(reason)
+    return [
+        first
+        if not more
+        else f"{first} (and {counted(len(more), 'more image')} for the same reason)"
+        for first, *more in alike.values()
+    ]

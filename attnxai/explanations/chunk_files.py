@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from attnxai.data.image_list import ImageReference
+from attnxai.data.image_list import ImageBatch, ImageReference
 from attnxai.errors import OptionError
 from attnxai.explanations.chunk import ChunkTask, compute_chunk
 from attnxai.explanations.files.map_store import file_of_chunk
@@ -65,6 +65,18 @@ def _check_run(work: Path, run: str) -> None:
             f"folder {work}, where unfinished maps are kept, is another one on {socket.gethostname()}, or the run has ended; all "
             "machines have to see the output under the same path"
         )
+
+
+def mark_of_images(batch: ImageBatch) -> str:
+    """What differs if files of images were written since: a hash of their sizes and times of change."""
+    digest = hashlib.sha256()
+    for path in dict.fromkeys(one.path for one in batch.images if isinstance(one, ImageReference)):
+        try:
+            found = Path(path).stat()
+            digest.update(f"{found.st_size} {found.st_mtime_ns}\n".encode())
+        except (OSError, ValueError):  # the chunk says why the image cannot be read
+            digest.update(b"missing\n")
+    return digest.hexdigest()
 
 
 def table_of_chunk(work: Path, index: int) -> Path:

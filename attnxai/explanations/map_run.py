@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import attnxai
-from attnxai.data.image_list import ImageList
+from attnxai.data.image_list import ImageBatch, ImageList
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import (
@@ -27,12 +27,13 @@ from attnxai.errors import (
     OptionError,
     OutputError,
 )
-from attnxai.explanations.chunk import ChunkTask, without_numbers
+from attnxai.explanations.chunk import ChunkTask, grouped_reasons, without_numbers
 from attnxai.explanations.chunk_files import (
     PROGRESS,
     STORE,
     TABLES,
     files_of_chunk,
+    mark_of_images,
     mark_of_run,
     run_chunk,
     sha256_of_chunk,
@@ -40,6 +41,7 @@ from attnxai.explanations.chunk_files import (
 )
 from attnxai.explanations.explaining import chosen_methods
 from attnxai.explanations.files.map_store import CHUNK, StoreTables, write_metadata
+from attnxai.explanations.files.zarr_folder import PARTIAL
 from attnxai.explanations.targets import check_target
 from attnxai.jobs.files import made_folder, named_faults, read_json, to_replace
 from attnxai.jobs.locks import locked
@@ -54,7 +56,7 @@ from attnxai.models.wrapped_network import weights_sha256
 
 MAP_FOLDER = "map folder"
 """What manifests call maps in a folder."""
-_PARTIAL, _REPLACED = ".partial", "replaced"
+_REPLACED = "replaced"
 _N_EXAMPLES = 10
 
 
@@ -177,7 +179,7 @@ def write_map_store(
     loaded = load_model(model)
     check_target(target, loaded.class_names, loaded.name)
     with _claimed(path, overwrite=overwrite, option=option):
-        work = path.with_name(path.name + _PARTIAL)
+        work = path.with_name(path.name + PARTIAL)
         goal = target if target is None or isinstance(target, str) else tuple(target)
         task = {
             "model": str(model),
@@ -299,6 +301,8 @@ class _Run:
         self._n_chunks = -(-len(images) // CHUNK)
         for mark in work.glob(mark_of_run(work, "*").name):
             mark.unlink()
+        # before they are read: what is written meanwhile counts as changed
+        self._marks = [mark_of_images(self._batch(index)) for index in range(self._n_chunks)]
         self._done = self._verified()
         self._n_kept = sum(map(self._size, self._done))
         self._partly: dict[str, float] = {}
@@ -307,28 +311,40 @@ class _Run:
     def _size(self, index: int) -> int:
         return min(CHUNK, len(self._images) - index * CHUNK)
 
+    def _batch(self, index: int) -> ImageBatch:
+        return self._images.batch(index * CHUNK, (index + 1) * CHUNK)
+
     def _verified(self) -> set[int]:
-        """Finished chunks whose files are what was written; all other files are removed."""
+        """Finished chunks whose files are what was written, of the same images; all other files are removed."""
         known = self._progress.results
-        done, damaged, files = set(), [], set()
+        done, damaged, changed, files = set(), [], [], set()
         for index in range(self._n_chunks):
             record = known.get(_name(index))
             if record is None:
                 continue
-            if record["sha256"] == sha256_of_chunk(self._work, index):
+            if record["sha256"] != sha256_of_chunk(self._work, index):
+                damaged.append(index)
+            elif record.get("images", self._marks[index]) != self._marks[index]:
+                changed.append(index)
+            else:
                 done.add(index)
                 files.update(files_of_chunk(self._work, index))
-            else:
-                damaged.append(index)
         self._remove_others(files)
-        if damaged:
-            what = first_of([f"{i * CHUNK} to {i * CHUNK + self._size(i) - 1}" for i in damaged], 3)
-            warnings.warn(
-                f"{self._work} has {counted(len(damaged), 'chunk')} that {'is' if len(damaged) == 1 else 'are'} damaged "
-                f"or missing (images {what}, counted from 0); the maps are computed again",
-                AttnxaiWarning,
-                stacklevel=2,
-            )
+        are = "is" if len(damaged) == 1 else "are"
+        for again, why in (
+            (damaged, f"that {are} damaged or missing"),
+            (changed, "with images whose files were written since"),
+        ):
+            if again:
+                what = first_of(
+                    [f"{i * CHUNK} to {i * CHUNK + self._size(i) - 1}" for i in again], 3
+                )
+                warnings.warn(
+                    f"{self._work} has {counted(len(again), 'chunk')} {why} (images {what}, counted from 0); the maps "
+                    "are computed again",
+                    AttnxaiWarning,
+                    stacklevel=2,
+                )
         return done
 
     def _remove_others(self, files: set[Path]) -> None:
@@ -352,7 +368,7 @@ class _Run:
                 argument=(
                     ChunkTask(
                         index=index,
-                        batch=self._images.batch(index * CHUNK, (index + 1) * CHUNK),
+                        batch=self._batch(index),
                         **self._task,
                     ),
                     str(self._work),
@@ -389,7 +405,8 @@ class _Run:
                 f"image {here[0]} cannot be opened by a worker that had to read it, and can be here; all machines have to see "
                 f"the images under the same path, and have to be permitted to read them ({job})"
             )
-        self._progress.add(job, record)
+        mark = self._marks[int(job.rpartition(" ")[2])]
+        self._progress.add(job, {**record, "images": mark})
 
     def _on_event(self, event: JobEvent) -> None:
         index = int(event.job.rpartition(" ")[2])
@@ -416,7 +433,7 @@ class _Run:
             shutil.rmtree(self._work)
             raise ImageError(
                 f"none of {counted(len(self._images), 'image')} of {self._images.origin} can be used:\n  "
-                + first_of(_grouped(tables), 3, separator="\n  ")
+                + first_of(grouped_reasons(tables.sources, tables.reasons), 3, separator="\n  ")
             )
         store = self._work / STORE
         self._remove_others(
@@ -480,17 +497,3 @@ class _Run:
             scores=scores,
         )
         return layout, tables, n_unusable
-
-
-def _grouped(tables: StoreTables) -> list[str]:
-    """Reasons, with the number of further images for which the same is said but for names and numbers."""
-    alike: dict[str, list[str]] = {}
-    for source, reason in zip(tables.sources, tables.reasons, strict=True):
-        if reason:
-            alike.setdefault(without_numbers(reason.replace(source, "")), []).append(reason)
-    return [
-        first
-        if not more
-        else f"{first} (and {counted(len(more), 'more image')} for the same reason)"
-        for first, *more in alike.values()
-    ]

@@ -201,6 +201,7 @@ def open_maps(path: str | Path) -> MapFile:
 
 def _content(path: Path) -> MapStack | MapChunks | LooseMaps:
     where = f"file of maps {path}"
+    zarr_folder.check_finished(path, where)
     if not path.exists():
         raise MapFileError(f"{where} does not exist")
     is_folder = path.is_dir()

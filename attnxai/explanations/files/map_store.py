@@ -310,7 +310,7 @@ class MapStore:
         if len(set(sources)) < n or not all(sources) or not all(map(is_text, sources)):
             raise MapFileError(f"{where} is damaged: its sources need different names")
         self._arrays = {
-            name: ArrayOfChunks(path, name, n, CHUNK, where)
+            name: ArrayOfChunks(path, name, sources, CHUNK, where)
             for name in (*header.layers.values(), BRIGHTNESS, VALID)
         }
 

@@ -30,6 +30,7 @@ _TYPES = {
     **{name: np.dtype(name) for name in ("float16", "float32", "float64")},
 }
 _CODECS = (["bytes"], ["bytes", "gzip"], ["bytes", "zstd"])
+MADE_AGAIN = "make the maps again by the command that made them (attnxai maps, with --overwrite)"
 _MOST_METADATA = 1 << 26
 _MOST_CHUNKS_KEPT, _MOST_BYTES_KEPT = 24, 1 << 28
 _MOST_INFLATED = 1 << 28
@@ -145,7 +146,10 @@ class ArrayOfChunks:
     The last chunks are kept, since blocks of a comparison are made of the same 16 or so, one after the other.
     """
 
-    def __init__(self, path: Path, name: str, n: int, n_chunk: int, where: str) -> None:
+    def __init__(
+        self, path: Path, name: str, sources: Sequence[str], n_chunk: int, where: str
+    ) -> None:
+        n, self._sources = len(sources), sources
         self._place = f"the array {shown_name(name)} of {where}"
         self._folder, self._n_chunk = path / name, n_chunk
         if not (self._folder / METADATA).is_file():
@@ -182,7 +186,19 @@ class ArrayOfChunks:
         return chunk
 
     def _chunk(self, index: int) -> NDArray[Any]:
-        file = self._folder / "c" / str(index) / "0" / "0"
+        try:
+            return self._read_chunk(index)
+        except MapFileError as error:
+            own = self._sources[index * self._n_chunk :][: self._n_chunk]
+            raise MapFileError(
+                f"{error} (file {self._file(index)}, with the maps of {own[0]!r} to {own[-1]!r}); {MADE_AGAIN}"
+            ) from error
+
+    def _file(self, index: int) -> Path:
+        return self._folder / "c" / str(index) / "0" / "0"
+
+    def _read_chunk(self, index: int) -> NDArray[Any]:
+        file = self._file(index)
         if not file.is_symlink() and not file.exists():
             raise MapFileError(f"{self._place} is damaged: it lacks the chunk {index}")
         allowed = max(

@@ -19,6 +19,7 @@ from attnxai.explanations.files.map_store import (
     write_stack,
 )
 from attnxai.explanations.files.zarr_arrays import (
+    MADE_AGAIN,
     METADATA,
     Allowance,
     array_names_in,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from attnxai.data.images import SourceImage
     from attnxai.explanations.stack import MapStack
 
+ENDING, PARTIAL = ".zarr", ".partial"
+"""Of stores, and of what is added to it while a store is unfinished."""
 _SOURCES = "sources"
 
 
@@ -41,6 +44,28 @@ def write(path: Path, stack: MapStack, images: Sequence[SourceImage] | None) -> 
 def is_group(path: Path) -> bool:
     """Whether a folder is one of Zarr, of any version."""
     return any((path / name).is_file() for name in (METADATA, ".zgroup", ".zarray"))
+
+
+def check_finished(path: Path, where: str) -> None:
+    """Refuse a folder that is named as a store, or as what attnxai maps has not finished, and is neither.
+
+    Raises
+    ------
+    MapFileError
+        Which says how to finish it.
+    """
+    partial = path.with_name(f"{path.name}{PARTIAL}")
+    again = "run the same attnxai maps command again, which goes on where it ended"
+    if path.name.lower().endswith(f"{ENDING}{PARTIAL}"):
+        raise MapFileError(f"{where} is an unfinished store; {again}")
+    if path.suffix.lower() != ENDING:
+        return
+    if not path.exists() and partial.is_dir():
+        raise MapFileError(f"{where} is unfinished: there is only {partial.name}; {again}")
+    if path.is_dir() and not is_group(path):
+        raise MapFileError(
+            f"{where} is an unfinished or damaged store: it has no {METADATA}; {MADE_AGAIN}"
+        )
 
 
 def open_store(path: Path) -> MapStore | None:

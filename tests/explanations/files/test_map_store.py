@@ -120,7 +120,11 @@ def test_only_the_chunks_that_are_asked_for_are_read(tmp_path: Path) -> None:
     (tmp_path / "maps.zarr" / "gate1" / "c" / "2" / "0" / "0").unlink()
     maps = read_map_chunks(tmp_path / "maps.zarr")
     assert maps.read(0, 128).sources[-1] == "s127"
-    with pytest.raises(MapFileError, match=r"array gate1 of .* is damaged: it lacks the chunk 2"):
+    with pytest.raises(
+        MapFileError,
+        match=r"array gate1 of .* is damaged: it lacks the chunk 2 \(file .*gate1/c/2/0/0, with the maps of 's128' to 's149'\);"
+        " make the maps again",
+    ):
         maps.read(127, 129)
 
 
@@ -172,8 +176,32 @@ def test_a_flipped_bit_in_a_chunk_is_found(at: int, tmp_path: Path) -> None:
     content = bytearray(file.read_bytes())
     content[at] ^= 16
     file.write_bytes(content)
-    with pytest.raises(MapFileError, match=r"array full of .* damaged"):
+    with pytest.raises(
+        MapFileError,
+        match=r"array full of .* damaged.* 's000' to 's002'\); make the maps again by the command that made them",
+    ):
         read_maps(tmp_path / "maps.zarr")
+
+
+def test_stores_that_are_unfinished_or_not_whole_are_said_to_be_that(tmp_path: Path) -> None:
+    store = tmp_path / "maps.zarr"
+    store.mkdir()
+    with pytest.raises(
+        MapFileError, match=r"maps.zarr is an unfinished or damaged store.*make the"
+    ):
+        read_maps(store)
+    store.rmdir()
+    many(3).write(store)
+    (store / "zarr.json").unlink()
+    with pytest.raises(MapFileError, match=r"maps.zarr is .* damaged store: it has no zarr.json"):
+        read_maps(store)
+    partial = store.rename(tmp_path / "maps.zarr.partial")
+    for path, words in (
+        (store, "is unfinished: there is only maps.zarr.partial"),
+        (partial, "is an unfinished store"),
+    ):
+        with pytest.raises(MapFileError, match=f"{words}; run the same attnxai maps command again"):
+            read_maps(path)
 
 
 def test_groups_that_earlier_versions_wrote_are_read(tmp_path: Path) -> None:

@@ -129,6 +129,26 @@ def half_done(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path / "maps.zarr.partial"
 
 
+def test_a_chunk_with_images_that_changed_is_computed_again_and_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = shutil.copytree(folder, tmp_path / "own")
+    function = interrupted_after(4, "compute_chunk", monkeypatch)
+    with pytest.raises(Stopped):
+        write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(own))
+    monkeypatch.setattr(chunk_files, "compute_chunk", function)
+    file = own / "images" / "s08.npy"
+    np.save(file, np.load(file)[::-1])
+    os.utime(file, ns=(0, 1))  # whatever the resolution of times
+    with pytest.warns(
+        AttnxaiWarning, match=r"1 chunk with images .* written since \(images 5 to 9,"
+    ):
+        run = write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(own))
+    assert run.n_kept == 10
+    write_map_store(tmp_path / "anew.zarr", "c1.pt", listed(own))
+    assert tree(tmp_path / "maps.zarr") == tree(tmp_path / "anew.zarr")
+
+
 @pytest.mark.parametrize("damage", ["flipped", "cut", "lost", "table", "progress"])
 def test_a_damaged_chunk_is_computed_again_and_named(
     damage: str, folder: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
