@@ -168,27 +168,29 @@ def _resample(
         [np.nan_to_num(table.values).reshape(-1, sizes[-1]) for table in tables]
     )
     rows = max(1, _BLOCK // max(defined.size, sizes[-1]))
-    result = {}
-    for k in range(1, len(sizes) + 1):
-        for subset in itertools.combinations(axes, k):
-            blocks = []
-            for start in range(0, n_bootstrap, rows):
-                part = slice(start, start + rows)
-                n = len(counts[0][part])
-                cells = np.ones((n, 1))
-                for axis in axes[:-1]:
-                    drawn = counts[axis][part] if axis in subset else np.ones((n, sizes[axis]))
-                    cells = (cells[:, :, None] * drawn[:, None, :]).reshape(n, -1)
-                number = cells @ defined
-                shares = np.where(number > 0, tables[0].weights, 0.0)
-                if axes[-1] in subset:
-                    shares = shares * counts[-1][part]
-                total = shares.sum(axis=1)
-                factor = shares / np.where(number > 0, number, 1.0)
-                # sources first: one product of matrices serves all quantities
-                of_levels = (factor @ numbers.T).reshape(n, len(tables), -1)
-                sums = (of_levels * cells[:, None, :]).sum(axis=2)
-                filled = total > 0
-                blocks.append(sums[filled] / total[filled, None])
-            result[frozenset(subset)] = np.concatenate(blocks)
-    return result
+    subsets = [
+        frozenset(subset)
+        for k in range(1, len(sizes) + 1)
+        for subset in itertools.combinations(axes, k)
+    ]
+    blocks: dict[frozenset[int], list[NDArray[np.float64]]] = {subset: [] for subset in subsets}
+    for start in range(0, n_bootstrap, rows):
+        drawn = [own[start : start + rows] for own in counts]  # counts of many sources are not kept
+        n = len(drawn[0])
+        for subset in subsets:
+            cells = np.ones((n, 1))
+            for axis in axes[:-1]:
+                own = drawn[axis] if axis in subset else np.ones((n, sizes[axis]))
+                cells = (cells[:, :, None] * own[:, None, :]).reshape(n, -1)
+            number = cells @ defined
+            shares = np.where(number > 0, tables[0].weights, 0.0)
+            if axes[-1] in subset:
+                shares = shares * drawn[-1]
+            total = shares.sum(axis=1)
+            factor = shares / np.where(number > 0, number, 1.0)
+            # sources first: one product of matrices serves all quantities
+            of_levels = (factor @ numbers.T).reshape(n, len(tables), -1)
+            sums = (of_levels * cells[:, None, :]).sum(axis=2)
+            filled = total > 0
+            blocks[subset].append(sums[filled] / total[filled, None])
+    return {subset: np.concatenate(parts) for subset, parts in blocks.items()}
