@@ -311,12 +311,11 @@ def compare(
                 marks, sources, files.stacks(sources, field), seen=networks.seen(sources)
             )
             if repetition is not None:
-                hashes = {name: file.sha256 for name, file in files.files.items()}
-                repetition.check(marks, sources, {**networks.hashes(), **hashes})
+                repetition.check(marks, sources, {**networks.hashes(), **files.hashes})
             misplaced = check_annotations(marks, sources, rng=seed).cautions()
         with progress() as begin:
             stacks, sums = networks.maps(sources, begin)
-            steps = {name: begin(f"{name}: agreement") for name in (*models, *files.files)}
+            steps = {name: begin(f"{name}: agreement") for name in (*models, *files.names.values())}
             comparison = compare_models(
                 [*stacks, *from_files],
                 marks,

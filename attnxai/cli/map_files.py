@@ -49,9 +49,10 @@ def check_given(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MapFiles:
-    """Files of maps by the names under which they are compared, and how their networks used the sources."""
+    """Files of maps by distinct names, the names of their maps in the report, and how their networks used the sources."""
 
     files: Mapping[str, MapFile]
+    names: Mapping[str, str]
     splits: Mapping[str, str | Mapping[str, str]]
 
     @classmethod
@@ -63,7 +64,8 @@ class MapFiles:
     ) -> MapFiles:
         """Read files, named by their file names with as many folders as make them, and models, distinct.
 
-        ``split`` is that of all files that do not state it, or has one entry for each.
+        Maps have the name of the model that their file states, unless another model or file has it too; ``split`` is
+        that of all files that do not state it, or has one entry for each.
         """
         from attnxai.explanations.files.formats import open_maps
         from attnxai.models.zoo import distinct_names
@@ -71,9 +73,20 @@ class MapFiles:
         given = list(map(str, paths or ()))
         if twice := [name for name in given if given.count(name) > 1]:
             raise OptionError(f"maps {twice[0]} are given twice; name every file once")
-        names = distinct_names([*models, *given])[len(models) :]
-        files = {name: open_maps(path) for name, path in zip(names, given, strict=True)}
-        return cls(files=files, splits=_splits(files, split or ()))
+        distinct = distinct_names([*models, *given])[len(models) :]
+        files = {name: open_maps(path) for name, path in zip(distinct, given, strict=True)}
+        stated = {name: file.stated_model or name for name, file in files.items()}
+        taken = list(map(_file_stem, (*models, *files, *stated.values())))
+        names = {
+            name: name if taken.count(_file_stem(model)) > 1 else model
+            for name, model in stated.items()
+        }
+        return cls(files=files, names=names, splits=_splits(files, split or ()))
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Hash of the file of each map, by the name in the report."""
+        return {self.names[name]: file.sha256 for name, file in self.files.items()}
 
     @property
     def unusable(self) -> dict[str, str]:
@@ -106,7 +119,9 @@ class MapFiles:
             preprocessing = None
             if field and not file.states_splits:
                 preprocessing = _middle(sources, field)
-            maps = file.maps(sources, splits=splits, model_name=name, preprocessing=preprocessing)
+            maps = file.maps(
+                sources, splits=splits, model_name=self.names[name], preprocessing=preprocessing
+            )
             stacks.append(file.with_provenance(maps))
         return stacks
 
@@ -129,6 +144,11 @@ class MapFiles:
             for name, n in without.items()
             if n
         ]
+
+
+def _file_stem(model: str) -> str:
+    """What is the same in all ways to name a model, such as D8, d8.pt and runs/d8.pt."""
+    return Path(model).name.lower().removesuffix(".pt")
 
 
 def _middle(sources: SourceSet, field: int) -> Preprocessing:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from attnxai.data.images import SourceImage
 
+UNNAMED = "maps"
+"""Name of maps whose model is not named."""
 ONLY_LAYER = "map"
 """Name of the layer of maps that are given without one."""
 DEFAULT_CLIP_SIGMA = Preprocessing().clip_sigma
@@ -97,7 +99,7 @@ def maps_from_arrays(
     scores: ArrayLike | None = None,
     class_names: Sequence[str] = (),
     splits: str | Sequence[str] | Mapping[str, str] = Split.UNKNOWN,
-    model_name: str = "maps",
+    model_name: str = UNNAMED,
     provenance: Mapping[str, Any] | None = None,
 ) -> MapStack:
     """Make a stack of maps that any program and any method has computed.

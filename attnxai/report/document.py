@@ -382,7 +382,16 @@ def _what_maps_are(content: ReportContent) -> list[str]:
     ]
 
 
-_OF_FILES = ("architecture", "group", "n_parameters", "file", "sha256", "maps_file", "maps_sha256")
+_OF_FILES = (
+    "architecture",
+    "group",
+    "n_parameters",
+    "file",
+    "sha256",
+    "maps_file",
+    "maps_model",
+    "maps_sha256",
+)
 
 
 def _recorded_accuracy(facts: Mapping[str, Any]) -> list[str]:

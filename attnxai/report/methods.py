@@ -138,7 +138,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         of_first=say("methods.of_first") if len(content.parts) > 1 else "",
         version=content.provenance.versions.get("attnxai", ""),
     )
-    yield from _networks(content)
+    yield from (*_files(content), *_networks(content))
     if all(is_mirabest_source(source) for source in pairs.sources):
         yield say("methods.mirabest")
     elif all(content.images[source].survey == SURVEY for source in pairs.sources):
@@ -262,6 +262,18 @@ def _audited(found: EvidenceLocation) -> Iterator[str]:
         yield say("methods.location.zones")
     if any(auc.known for one in found.maps for auc in one.level_auc.values()):
         yield say("methods.location.intervals", n_bootstrap=found.n_bootstrap)
+
+
+def _files(content: ReportContent) -> Iterator[str]:
+    """Which files maps were read from, and of which model those are that state it."""
+    files = [
+        str(model["maps_file"])
+        + (say("methods.files.of", model=name) if (name := model.get("maps_model")) else "")
+        for model in content.provenance.models
+        if "maps_file" in model
+    ]
+    if files:
+        yield say("methods.files", files=listed(files), n=len(files))
 
 
 def _networks(content: ReportContent) -> Iterator[str]:

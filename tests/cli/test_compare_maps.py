@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -47,6 +48,8 @@ def test_maps_of_a_file_get_the_same_page(sample: Path, without_figures: None) -
     assert model["name"] == model["maps_file"] == "cam.npz"
     assert model["maps_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert {row["explanation"] for row in model["results"]} >= {"map", "brightness"}
+    methods = (sample / "r" / "methods.txt").read_text(encoding="utf-8")
+    assert " Maps were read from the file cam.npz. " in methods
     page = (sample / "r" / "index.html").read_text(encoding="utf-8")
     assert re.search(r"<dt>Maps</dt><dd>cam.npz: a field of 160 × 160 pixels of 1.8 arcsec", page)
     assert model["maps_sha256"] in page
@@ -91,6 +94,62 @@ def test_maps_of_attnxai_equal_those_of_the_model(sample: Path, without_figures:
     assert "maps_file" not in model
     assert len(model["results"]) > 4
     assert file["results"] == model["results"]
+
+
+@pytest.mark.parametrize(
+    ("files", "models", "names"),
+    [
+        (["maps.zarr"], [], ["c1.pt"]),
+        (["maps.zarr"], ["c1.pt"], ["maps.zarr"]),  # beside the model itself
+        (["maps.zarr"], ["C1"], ["maps.zarr"]),
+        (["of_c1.npz"], [], ["c1.pt"]),  # as with --model, whatever the name in the model's file
+        (["maps.zarr", "again.npz"], [], ["maps.zarr", "again.npz"]),  # two of one model
+        (["maps.zarr", "cam.npz"], ["d8.pt"], ["c1.pt", "cam.npz"]),
+        (["unnamed.npz"], [], ["unnamed.npz"]),
+        (["posing.npz", "cam.npz"], [], ["posing.npz", "cam.npz"]),  # states the other's name
+    ],
+)
+def test_maps_have_the_name_of_their_model(
+    sample: Path, files: list[str], models: list[str], names: list[str]
+) -> None:
+    images = images_of(sample)
+    save_others(sample)
+    stack = maps_from_arrays(images, [one.pixels for one in images], splits="held-out")
+    stack.write(sample / "unnamed.npz")
+    for name, model in (("maps.zarr", "c1.pt"), ("again.npz", "c1.pt"), ("posing.npz", "cam.npz")):
+        dataclasses.replace(stack, model_name=model).write(sample / name)
+    named = dataclasses.replace(stack, model_name="C1", provenance={"file": "c1.pt"})
+    named.write(sample / "of_c1.npz")
+    opened = MapFiles.open([sample / name for name in files], models, None)
+    assert list(opened.files) == files
+    assert list(opened.names.values()) == names
+    assert [maps.model_name for maps in opened.stacks(images)] == names
+    assert list(opened.hashes) == names
+
+
+def test_report_names_the_model_of_a_store_and_the_file(
+    sample: Path, without_figures: None
+) -> None:
+    images = images_of(sample)
+    stack = maps_from_arrays(images, [one.pixels for one in images], model_name="far.pt")
+    stack.write(sample / "maps.zarr")
+    done = attnxai(
+        *("compare", "--maps", "maps.zarr", "--annotations", "mine.csv", "--images", "images"),
+        *("--metric", "nss", *QUICK, "-o", "r"),
+        cwd=sample,
+        check=0,
+    )
+    (model,) = summary(sample / "r")["models"]
+    assert (model["name"], model["maps_model"]) == ("far.pt", "far.pt")
+    assert "far.pt: 10 sources" in done.words
+    assert "far.pt" in summary(sample / "r")["verdict"]["headline"]
+    methods = (sample / "r" / "methods.txt").read_text(encoding="utf-8")
+    assert "We compared the maps of far.pt with " in methods
+    assert " Maps were read from the file maps.zarr (of far.pt). " in methods
+    page = (sample / "r" / "index.html").read_text(encoding="utf-8")
+    assert "<small>maps of far.pt from maps.zarr, sha256 " in page
+    again = attnxai("repeat", "r", "-o", "s", cwd=sample, check=0)
+    assert "numbers of summary.json are those of r." in again.words
 
 
 def test_maps_without_annotations_are_left_out_and_counted(sample, without_figures) -> None:

@@ -18,7 +18,7 @@ from attnxai.explanations.files import fits, npz, zarr_folder
 from attnxai.explanations.files.loose import LooseMaps
 from attnxai.explanations.files.map_chunks import MapChunks
 from attnxai.explanations.files.placing import stack_of_loose
-from attnxai.explanations.from_arrays import checked_splits
+from attnxai.explanations.from_arrays import UNNAMED, checked_splits
 from attnxai.explanations.stack import MapStack, Split
 from attnxai.jobs.files import check_regular, output_file, replaced_file
 from attnxai.jobs.output_folder import output_folder
@@ -112,9 +112,18 @@ class MapFile:
         return isinstance(self.content, MapStack | MapChunks)
 
     @property
+    def stated_model(self) -> str | None:
+        """The file, or else the name, of the model whose maps it holds, where it states one."""
+        if isinstance(self.content, LooseMaps):
+            return None
+        name = str(self.content.provenance.get("file") or self.content.model_name)
+        return None if name == UNNAMED else name
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """What reports say about the file."""
-        return {"maps_file": self.path.name, "maps_sha256": self.sha256}
+        stated = {"maps_model": self.stated_model} if self.stated_model else {}
+        return {"maps_file": self.path.name, "maps_sha256": self.sha256, **stated}
 
     def with_provenance(self, maps: MapStack | MapChunks) -> MapStack | MapChunks:
         """Maps of this file, which name it."""

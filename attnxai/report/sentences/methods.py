@@ -10,6 +10,8 @@ METHODS: dict[str, str] = {
         "We compared the {maps} of {models} with {annotations} {annotators}for {n} {group}"
         "{of_first}, using attnxai {version} [@attnxai]."
     ),
+    "methods.files": "Maps were read from {n:~the file|the files} {files}.",
+    "methods.files.of": " (of {model})",
     "methods.mirabest": "Images are those of MiraBest [@MiraBest2023], of the survey FIRST [@Becker1995].",
     "methods.first": "Images are from the survey FIRST [@Becker1995].",
     "methods.frdeep": "Images are those of {release}{references}.",

@@ -85,7 +85,11 @@ def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     content = (tmp_path / "maps.npz").read_bytes()
     found = open_maps(tmp_path / "maps.npz")
     assert found.sha256 == hashlib.sha256(content).hexdigest()
-    assert found.provenance == {"maps_file": "maps.npz", "maps_sha256": found.sha256}
+    assert found.provenance == {
+        "maps_file": "maps.npz",
+        "maps_sha256": found.sha256,
+        "maps_model": "d4.pt",
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
