@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from attnxai.statistics.interval import Interval
 
+_BEFORE_INTERVAL = re.compile(r"(?<=\S) (?=\[[^][]+, [^][]+\]$)")
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~$^]|&(?=[#\w])|!(?=\[)")
 _NARROWEST = 3
 _EMPHASIS = {Tone.WARNING: "**", Tone.NOTE: "*"}
@@ -139,6 +140,8 @@ def _in_html(piece: Piece) -> str:
 
 def _cell_in_html(lines: list[str]) -> str:
     first, *others = lines
+    # where a table is too wide, intervals stand below their values
+    first = _BEFORE_INTERVAL.sub('<span class="break"> </span>', first)
     return first + "".join(f"<br><small>{line}</small>" for line in others)
 
 

@@ -124,6 +124,9 @@ def test_html_is_well_formed_and_escaped():
     assert "warning" in reader.classes
     assert "<caption>A title &amp; more</caption>" in text
     assert text.endswith("<p>A note</p>")
+    # of a wide table intervals may stand below their values, and nothing else is broken
+    assert '1,234.5<span class="break"> </span>[1,111.0, 1,358.0]' in text
+    assert text.count('class="break"') == 2
 
 
 def test_a_terminal_shows_title_cells_and_note():
