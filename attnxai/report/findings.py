@@ -105,6 +105,12 @@ def permuted_words(estimates: Iterable[Estimate], where: str) -> str:
     )
 
 
+def blocks_words(result: AgreementResult, form: str) -> str:
+    """That annotations are permuted within blocks, as a ``clause`` or ``sentence``; empty where all are together."""
+    n = result.settings.get("n_blocks", 1)
+    return say(f"permuted.blocks.{form}", n=n) if n > 1 else ""
+
+
 def speaks_for_agreement(test: NullTest) -> bool:
     """Whether what was observed lies on the side of more agreement than under the null."""
     if test.alternative is Alternative.TWO_SIDED:

@@ -16,6 +16,7 @@ from attnxai.metrics import METRICS
 from attnxai.report.audit import audit_badge
 from attnxai.report.baselines import named_baselines
 from attnxai.report.findings import (
+    blocks_words,
     brightness_names,
     deciding_baseline,
     draws_words,
@@ -184,13 +185,14 @@ def _note_on_adjustment(result: AgreementResult, tested: Sequence[Estimate]) -> 
     over = say("methods.over_maps", n=max(e.n_family for e in tested))
     n_annotators = len(result.annotators)
     about = "few" if n_annotators <= FEW_ANNOTATORS else "annotators"
-    return say(
+    smallest = say(
         "page.smallest",
         adjusted=correction_phrase(tested[0].correction or Correction.NONE, over),
         draws=draws_words(tested),
         p=format_p(min(smallest_adjusted(e) for e in tested)),
         annotators=say(f"page.smallest.{about}", n=n_annotators) if n_annotators > 1 else "",
-    ) + permuted_words(tested, "table")
+    )
+    return smallest + blocks_words(result, "sentence") + permuted_words(tested, "table")
 
 
 def _level_of(estimates: Sequence[Estimate]) -> str:

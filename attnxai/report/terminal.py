@@ -15,6 +15,7 @@ from attnxai.report.findings import (
     best_brightness,
     best_emission,
     best_of,
+    blocks_words,
     brightness_names,
     deciding_baseline,
     draws_words,
@@ -253,9 +254,13 @@ def _shown_baselines(result: AgreementResult) -> list[str]:
 
 
 def _permuted_sources(result: AgreementResult) -> str:
-    if any(estimate.within_strata is not None for estimate in result.estimates):
-        return say("own.sources.strata", strata=strata_words(result.settings["strata"]))
-    return say("own.sources.any")
+    stratified = any(estimate.within_strata is not None for estimate in result.estimates)
+    sources = (
+        say("own.sources.strata", strata=strata_words(result.settings["strata"]))
+        if stratified
+        else say("own.sources.any")
+    )
+    return sources + blocks_words(result, "clause")
 
 
 def _main_table(result: AgreementResult, *, with_emission: bool = True) -> Table:

@@ -15,7 +15,7 @@ from attnxai.report.terminal import print_report
 from tests.report.several import content_of, verdict_on
 
 
-def parts_of_a_report(good, n_tested):
+def parts_of_a_report(good, n_tested=16, **settings):
     """The texts of a report of sixteen sources of which some are permuted, by the part that they stand in."""
 
     def fewer(estimate):
@@ -28,7 +28,11 @@ def parts_of_a_report(good, n_tested):
 
     content = content_of(good, contrasts=False)
     result = content.parts[0].result
-    result = dataclasses.replace(result, estimates=tuple(map(fewer, result.estimates)))
+    result = dataclasses.replace(
+        result,
+        estimates=tuple(map(fewer, result.estimates)),
+        settings={**result.settings, **settings},
+    )
     content = dataclasses.replace(
         content, parts=(dataclasses.replace(content.parts[0], result=result),)
     )
@@ -67,3 +71,17 @@ def test_the_number_of_permuted_sources_is_given_where_it_is_not_that_of_all(goo
 def test_a_caution_warns_where_less_than_two_thirds_are_permuted(good):
     assert "Only 10 of 16 sources" in parts_of_a_report(good, 10)["cautions"]
     assert "Only" not in parts_of_a_report(good, 11)["cautions"]
+
+
+BLOCKS = {
+    "table": "Annotations are permuted within 6 random blocks of sources.",
+    "methods": "dealt at random into 6 blocks, within which annotations were permuted.",
+    "LaTeX": "Annotations are permuted within 6 random blocks of sources.",
+    "terminal": "permuted: with the annotations of sources of the same class, within 6 random blocks; p",
+}
+
+
+@pytest.mark.parametrize("part", BLOCKS)
+def test_permutations_within_blocks_are_said_where_there_are_several(good, part):
+    assert BLOCKS[part] in parts_of_a_report(good, n_blocks=6)[part]
+    assert "blocks" not in parts_of_a_report(good, n_blocks=1)[part]

@@ -35,6 +35,8 @@ ANSWERS: dict[str, str] = {
         "differs less from the observed one than if all were permuted."
     ),
     "permuted.methods": " Of {n} sources, {n_tested} were permuted; the others kept their own annotation.",
+    "permuted.blocks.clause": ", within {n} random blocks",
+    "permuted.blocks.sentence": " Annotations are permuted within {n} random blocks of sources.",
     "own.sources.any": "sources",
     "own.sources.all": "all sources",
     "own.sources.strata": "sources of the same {strata}",
