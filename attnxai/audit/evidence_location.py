@@ -132,9 +132,7 @@ def evidence_location(
         check_scores(measured.sources, measured.scores, scores, model)
     if classes is None:
         classes = [image.class_name for image in images]
-    return locate_measured(
-        measured, classes, sums=sums, rng=rng, n_bootstrap=n_bootstrap, **options
-    )
+    return locate_measured(measured, classes, sums=sums, rng=rng, n_bootstrap=n_bootstrap)
 
 
 def maps_and_sums(

@@ -59,22 +59,13 @@ def locate_evidence(
     """
     given = class_of_each(maps.sources, classes)
     group = group_of_verdict(maps.splits)
-    members = [s for s, split in zip(maps.sources, maps.splits, strict=True) if split == group]
+    chosen = np.array([split == group for split in maps.splits])
+    members = [source for source, keep in zip(maps.sources, chosen, strict=True) if keep]
     own = maps.restricted_to(members) if isinstance(maps, MapChunks) else maps.select(members)
     measured = measure_maps(
         in_chunks(own).chunks(), min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
     )
-    return _located(
-        measured,
-        np.array([split == group for split in maps.splits]),
-        given,
-        group,
-        sums=sums,
-        rng=rng,
-        min_island_pixels=min_island_pixels,
-        ring_pixels=ring_pixels,
-        n_bootstrap=n_bootstrap,
-    )
+    return _located(measured, chosen, given, sums=sums, rng=rng, n_bootstrap=n_bootstrap)
 
 
 def locate_measured(
@@ -83,36 +74,23 @@ def locate_measured(
     *,
     sums: ZoneSums | PooledSums | str,
     rng: np.random.Generator | int,
-    min_island_pixels: int,
-    ring_pixels: float,
     n_bootstrap: int,
 ) -> EvidenceLocation:
     """:func:`locate_evidence` of maps that have been measured, all of them."""
     group = group_of_verdict(measured.splits)
     chosen = np.array([split == group for split in measured.splits])
-    return _located(
-        measured.select(chosen),
-        chosen,
-        class_of_each(measured.sources, classes),
-        group,
-        sums=sums,
-        rng=rng,
-        min_island_pixels=min_island_pixels,
-        ring_pixels=ring_pixels,
-        n_bootstrap=n_bootstrap,
-    )
+    given = class_of_each(measured.sources, classes)
+    own = measured.select(chosen)
+    return _located(own, chosen, given, sums=sums, rng=rng, n_bootstrap=n_bootstrap)
 
 
 def _located(
     maps: MeasuredMaps,
     chosen: NDArray[np.bool_],
     given: Sequence[str | None],
-    group: str,
     *,
     sums: ZoneSums | PooledSums | str,
     rng: np.random.Generator | int,
-    min_island_pixels: int,
-    ring_pixels: float,
     n_bootstrap: int,
 ) -> EvidenceLocation:
     """What was measured of the ``chosen`` sources, of all that have sums and a class, as far as it is known."""
@@ -130,7 +108,7 @@ def _located(
         sums = _measured_by(maps)
     return EvidenceLocation(
         model_name=maps.model_name,
-        group=group,
+        group=str(maps.splits[0]),
         n_sources=len(maps.sources),
         classes={name: int((known.labels == i).sum()) for i, name in enumerate(known.names)},
         accuracy=accuracy,
@@ -138,8 +116,8 @@ def _located(
         zones=() if isinstance(sums, str) else _zones(sums, chosen, known, counts),
         maps=locate_maps(maps, known, counts),
         not_split=sums if isinstance(sums, str) else "",
-        min_island_pixels=min_island_pixels,
-        ring_pixels=ring_pixels,
+        min_island_pixels=maps.min_island_pixels,
+        ring_pixels=maps.ring_pixels,
         n_bootstrap=n_bootstrap,
         notes=tuple(
             _about_classes(maps.class_names, ordered_classes(filter(None, given)), accuracy, auc)

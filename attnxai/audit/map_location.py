@@ -201,10 +201,13 @@ class MapMeasures(NamedTuple):
 class MeasuredMaps:
     """Where the maps of some sources lie, source by source, and what else was one value a source.
 
-    ``measures`` are by layer and mean; the other fields are those of :class:`~attnxai.explanations.MapStack`.
+    ``measures`` are by layer and mean, with the settings of :func:`map_location`; the other fields are those of
+    :class:`~attnxai.explanations.MapStack`.
     """
 
     measures: Mapping[str, MapMeasures]
+    min_island_pixels: int
+    ring_pixels: float
     model_name: str
     sources: tuple[str, ...]
     splits: tuple[Split, ...]
@@ -255,6 +258,8 @@ def measure_maps(
             name: MapMeasures._make(map(np.concatenate, zip(*parts, strict=True)))
             for name, parts in measures.items()
         },
+        min_island_pixels=min_island_pixels,
+        ring_pixels=ring_pixels,
         sources=tuple(sources),
         splits=tuple(splits),
         scores=np.concatenate(scores) if scores else None,
