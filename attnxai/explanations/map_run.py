@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,10 @@ from attnxai.errors import (
     AttnxaiWarning,
     ImageError,
     JobError,
-    OptionError,
     OutputError,
 )
 from attnxai.explanations.chunk import ChunkTask, grouped_reasons, without_numbers
 from attnxai.explanations.chunk_files import (
-    PROGRESS,
     STORE,
     TABLES,
     files_of_chunk,
@@ -42,10 +40,10 @@ from attnxai.explanations.chunk_files import (
 from attnxai.explanations.explaining import chosen_methods
 from attnxai.explanations.files.map_store import CHUNK, StoreTables, write_metadata
 from attnxai.explanations.files.zarr_folder import PARTIAL
+from attnxai.explanations.map_folder import MAP_FOLDER, REPLACED, begun, claimed
 from attnxai.explanations.targets import check_target
-from attnxai.jobs.files import made_folder, named_faults, read_json, to_replace
-from attnxai.jobs.locks import locked
-from attnxai.jobs.output_folder import MANIFEST_NAME, read_manifest, refuse_others, write_manifest
+from attnxai.jobs.files import named_faults, read_json
+from attnxai.jobs.output_folder import write_manifest
 from attnxai.jobs.plugins import LOADED
 from attnxai.jobs.runner import run_jobs
 from attnxai.jobs.store import ResultStore
@@ -54,9 +52,6 @@ from attnxai.models.checkpoints import load_model
 from attnxai.models.model import AttentionModel
 from attnxai.models.wrapped_network import weights_sha256
 
-MAP_FOLDER = "map folder"
-"""What manifests call maps in a folder."""
-_REPLACED = "replaced"
 _N_EXAMPLES = 10
 
 
@@ -178,7 +173,7 @@ def write_map_store(
     methods = tuple(one.name for one in chosen_methods(method))
     loaded = load_model(model)
     check_target(target, loaded.class_names, loaded.name)
-    with _claimed(path, overwrite=overwrite, option=option):
+    with claimed(path, overwrite=overwrite, option=option):
         work = path.with_name(path.name + PARTIAL)
         goal = target if target is None or isinstance(target, str) else tuple(target)
         task = {
@@ -191,7 +186,7 @@ def write_map_store(
             "plugins": tuple(LOADED),
         }
         with named_faults(path):
-            progress = _progress(work, _identity(loaded, images, task), overwrite, option)
+            progress = begun(work, _identity(loaded, images, task), overwrite, option)
             run = _Run(work, images, task, progress, on_progress)
             try:
                 run.compute(n_workers, scheduler)
@@ -207,36 +202,6 @@ def write_map_store(
     return found
 
 
-@contextlib.contextmanager
-def _claimed(path: Path, *, overwrite: bool, option: str) -> Iterator[None]:
-    """Lock a store, and refuse to replace what should stay."""
-
-    def check() -> None:
-        if path.suffix.lower() != ".zarr":
-            raise OptionError(f"{option} {str(path)!r} should end in .zarr")
-        if not path.is_dir():
-            if path.exists():
-                raise OptionError(f"{option} {path} is a file; name a folder")
-            return
-        names = {one.name for one in path.iterdir()}
-        refuse_others(path, names, what=MAP_FOLDER, overwrite=overwrite, option=option)
-        _, known = read_manifest(path) or ("", set())
-        for file in path.rglob("*"):
-            name = file.relative_to(path).as_posix()
-            if not file.is_dir() and name not in {*known, MANIFEST_NAME}:
-                raise OptionError(
-                    f"{option} {path} holds other files than maps, such as {name}; move them, or name another folder"
-                )
-
-    check()
-    with (
-        made_folder(path.parent, named=path, option=option),
-        locked(path.with_name(f".{path.name}.lock"), output=path),
-    ):
-        check()
-        yield
-
-
 def _identity(model: AttentionModel, images: ImageList, task: Mapping[str, Any]) -> dict[str, Any]:
     """What has to be the same for finished chunks to be used, as messages name it."""
     return {
@@ -248,37 +213,6 @@ def _identity(model: AttentionModel, images: ImageList, task: Mapping[str, Any])
         "seed": task["seed"],
         "device": str(task["device"]).partition(":")[0],
     }
-
-
-def _progress(work: Path, identity: Mapping[str, Any], overwrite: bool, option: str) -> ResultStore:
-    """The record of finished chunks in a folder that is made, or begun anew where that is asked for."""
-    if work.exists():
-        others = sorted(
-            {one.name for one in work.iterdir()}
-            - {STORE, TABLES, PROGRESS, _REPLACED}
-            - {one.name for one in work.glob(mark_of_run(work, "*").name)}
-            if work.is_dir()
-            else {work.name}
-        )
-        others = [name for name in others if not name.startswith(f".{PROGRESS}")]
-        if others:
-            raise OptionError(
-                f"{option}: {work}, where unfinished maps are kept, holds other files, such as {others[0]}; move it, or "
-                "name another output"
-            )
-        # a run that has put its store in its place, and was killed before it removed the rest
-        if not (work / STORE).exists() and (work / TABLES).exists():
-            shutil.rmtree(work)
-    work.mkdir(exist_ok=True)
-    file = work / PROGRESS
-    try:
-        return ResultStore(file, identity=identity)
-    except OptionError as error:
-        if not overwrite:
-            raise OptionError(f"{error}, or {to_replace(option)} to begin anew") from error
-    shutil.rmtree(work)
-    work.mkdir()
-    return ResultStore(file, identity=identity)
 
 
 def _name(index: int) -> str:
@@ -443,7 +377,7 @@ class _Run:
         names = (f.relative_to(store).as_posix() for f in store.rglob("*") if f.is_file())
         write_manifest(store, MAP_FOLDER, names)
         if path.exists():
-            path.rename(self._work / _REPLACED)
+            path.rename(self._work / REPLACED)
         store.rename(path)
         notes = {
             without_numbers(note): note

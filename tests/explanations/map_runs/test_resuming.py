@@ -129,14 +129,18 @@ def half_done(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path / "maps.zarr.partial"
 
 
+def check_resumed(folder: Path, tmp_path: Path, undisturbed: Path, n_kept: int) -> None:
+    """Run to the end: so many images are kept, and the bytes are those of a run that was never stopped."""
+    run = write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(folder))
+    assert run.n_kept == n_kept
+    assert tree(tmp_path / "maps.zarr") == tree(undisturbed)
+
+
 def test_a_chunk_with_images_that_changed_is_computed_again_and_named(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = shutil.copytree(folder, tmp_path / "own")
-    function = interrupted_after(4, "compute_chunk", monkeypatch)
-    with pytest.raises(Stopped):
-        write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(own))
-    monkeypatch.setattr(chunk_files, "compute_chunk", function)
+    half_done(own, tmp_path, monkeypatch)
     file = own / "images" / "s08.npy"
     np.save(file, np.load(file)[::-1])
     os.utime(file, ns=(0, 1))  # whatever the resolution of times
@@ -171,9 +175,7 @@ def test_a_damaged_chunk_is_computed_again_and_named(
         content[len(content) // 2] ^= 4
         file.write_bytes(content[: len(content) // 2] if damage == "cut" else content)
     with pytest.warns(AttnxaiWarning, match=message):
-        run = write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(folder))
-    assert run.n_kept == 10
-    assert tree(tmp_path / "maps.zarr") == tree(undisturbed)
+        check_resumed(folder, tmp_path, undisturbed, 10)
 
 
 def test_unfinished_maps_of_another_call_are_refused_or_replaced(
@@ -249,9 +251,7 @@ def test_a_full_disk_keeps_what_is_finished(
             AttnxaiError, match=r"No space left on device.*[Rr]un the same command again"
         ):
             write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(folder))
-    run = write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(folder))
-    assert run.n_kept == 5
-    assert tree(tmp_path / "maps.zarr") == tree(undisturbed)
+    check_resumed(folder, tmp_path, undisturbed, 5)
 
 
 def test_leftovers_of_a_finished_run_do_no_harm(
