@@ -16,7 +16,7 @@ from attnxai.cli.console import console, details, stderr, verbosity
 from attnxai.cli.endings import add_command, check_numbers, command
 from attnxai.cli.help import INPUTS
 from attnxai.cli.options import option, output_option
-from attnxai.errors import AttnxaiError, OptionError
+from attnxai.errors import AttnxaiError, OptionError, OutputError
 from attnxai.jobs.files import free_path
 from attnxai.jobs.plugins import is_loaded
 
@@ -98,6 +98,7 @@ def repeat(
     from attnxai.cli.compare import compare
     from attnxai.report.provenance import installed_versions
     from attnxai.report.record import (
+        SUMMARY_NAME,
         differences,
         is_summary_of,
         numbers_of,
@@ -134,7 +135,11 @@ def repeat(
         raise OptionError(f"{error}; {remedy}") from error
     now, _ = read_record(folder)
     after = read_summary(folder)
-    assert after is not None  # noqa: S101 -- it was written just now
+    if after is None:
+        raise OutputError(
+            f"{folder / SUMMARY_NAME} was removed or changed as soon as it was written, so the numbers cannot be compared; "
+            "repeat the report in a folder that no other program writes to"
+        )
     _note("plug-in", differences(record.plugins, now.plugins))
     if now.numbers_sha256 == record.numbers_sha256:
         console.print(

@@ -80,8 +80,8 @@ def _import_file(path: Path) -> None:
     if path.stem in sys.modules:
         return
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None  # noqa: S101 -- as for every file that ends with .py
-    assert spec.loader is not None  # noqa: S101
+    if spec is None or spec.loader is None:
+        raise OptionError("Python has no loader for files that end with .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # for dataclasses and pickles
     folder = str(path.parent)

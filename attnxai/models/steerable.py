@@ -208,7 +208,10 @@ class SteerableConv2d(PreparableModule):
 
         kept, basis, weights = self.kept, self.shared, self.weights
         harmonics = basis.adjoint_harmonics if adjoint else basis.harmonics
-        assert harmonics is not None  # noqa: S101 -- without them nothing is gained
+        if harmonics is None:  # where gains_by_fourier is false
+            raise SpecificationError(
+                "filters of this basis have no harmonics, so they cannot be applied by a Fourier transform over the group"
+            )
         make = functools.partial(
             FourierConvolution, harmonics, weights.transpose(0, 1) if adjoint else weights
         )

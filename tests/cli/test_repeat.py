@@ -19,6 +19,7 @@ from attnxai.data.images import SourceSet
 from attnxai.data.images_on_demand import ImageOnDemand
 from attnxai.errors import OptionError
 from attnxai.jobs import plugins
+from attnxai.report import record
 from attnxai.report.record import check_inputs_unchanged, hashes_of_inputs
 from tests.builders import made_up
 from tests.cli.program import attnxai, refused
@@ -84,6 +85,16 @@ def test_the_same_report_again_and_that_one_again(report, sample):
     assert done.stdout.split()[:2] == ["Report:", "attnxai-repeat-2/index.html"]
     refused(
         attnxai("repeat", "attnxai-repeat", "-o", "attnxai-report", cwd=sample), "name a new folder"
+    )
+
+
+def test_a_summary_that_vanishes_at_once_is_said(report, sample, monkeypatch):
+    found = iter([record.read_summary(report), None])
+    monkeypatch.setattr(record, "read_summary", lambda _: next(found))
+    refused(
+        attnxai("repeat", "attnxai-report", cwd=sample),
+        "attnxai-repeat/summary.json was removed or changed as soon as it was written",
+        "in a folder that no other program writes to",
     )
 
 

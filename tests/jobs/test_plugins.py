@@ -55,6 +55,15 @@ def test_a_file_is_run_once_and_finds_what_lies_beside_it(tmp_path, capsys):
     assert (one["module"], one["sha256"]) == ("mine_file", hashlib.sha256(content).hexdigest())
 
 
+def test_a_file_that_python_cannot_load_is_refused(monkeypatch):
+    monkeypatch.setattr("importlib.util.spec_from_file_location", lambda *_: None)
+    message = (
+        "plug-in mine_l.py cannot be imported: Python has no loader for files that end with .py"
+    )
+    with pytest.raises(OptionError, match=message):
+        load("mine_l.py", "")
+
+
 def test_a_module_is_found_as_python_finds_it(tmp_path, monkeypatch):
     Path("mine_package").mkdir()
     Path("mine_package/__init__.py").write_text("")

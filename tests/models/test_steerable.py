@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from attnxai.errors import SpecificationError
 from attnxai.models.bases import steerable_basis
 from attnxai.models.e2cnn_numpy2 import import_e2cnn
 from attnxai.models.specification import SymmetryGroup
@@ -135,6 +136,14 @@ def test_weights_wait_at_zero_without_a_generator() -> None:
     assert not SteerableConv2d(basis, 1, 2).weights.any()
     state = SteerableConv2d(basis, 1, 2).state_dict()
     assert list(state) == ["weights"], "files hold weights and not bases"
+
+
+def test_a_basis_without_harmonics_is_refused_by_the_transform() -> None:
+    filters = steerable_basis(SymmetryGroup.from_name("C4"), 3, lifting=False)
+    convolution = SteerableConv2d(FilterBasis(filters), 1, 1)
+    assert not convolution.gains_by_fourier(150 * 150)
+    with pytest.raises(SpecificationError, match="filters of this basis have no harmonics"):
+        convolution.by_fourier()
 
 
 def test_he_normal_has_variance_two_over_fan_in() -> None:
