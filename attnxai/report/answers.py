@@ -37,6 +37,7 @@ from attnxai.report.findings import (
     speaks_for_agreement,
     why_no_interval,
 )
+from attnxai.report.rounding import difference_decimals, value_decimals
 from attnxai.report.sentences.say import say
 from attnxai.report.wording import capitalised, strata_words, weighted_label
 from attnxai.statistics.formats import (
@@ -44,6 +45,7 @@ from attnxai.statistics.formats import (
     format_number,
     format_p,
     shares_with_intervals,
+    with_interval,
 )
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
@@ -67,18 +69,22 @@ def answers_of(result: AgreementResult, estimate: Estimate) -> tuple[Answer, ...
     """Everything that is said about one map."""
     shares = strata_words(result.settings["strata"])
     test, pooled, within = estimate.test, estimate.pooled, estimate.within_strata
-    answers = {say("question.at_all"): _at_all(result, estimate)}
+    # the same as in the table of verdicts
+    decimals = value_decimals([result], estimate.metric)[result.model_name, estimate.explanation]
+    answers = {say("question.at_all"): _at_all(result, estimate, decimals)}
     if test is None:
         answers[say("question.own")] = say("own.not_tested", reason=estimate.not_tested)
     if pooled is not None:
         answers[say("question.own_any")] = (
-            _primary(estimate, pooled, say("own.sources.any"))
+            _primary(estimate, pooled, say("own.sources.any"), decimals)
             if pooled is test
-            else _pooled(estimate, pooled, shares)
+            else _pooled(estimate, pooled, shares, decimals)
         )
     if within is not None:
         sources = say("own.sources.strata", strata=shares)
-        answers[say("question.own_within", strata=shares)] = _primary(estimate, within, sources)
+        answers[say("question.own_within", strata=shares)] = _primary(
+            estimate, within, sources, decimals
+        )
     others = say("question.baselines.emission") if emission_names(result) else ""
     answers[say("question.baselines", emission=others)] = _against_baselines(estimate, result)
     answers[say("question.emission")] = emission_answer(result, estimate)
@@ -90,7 +96,7 @@ def answers_of(result: AgreementResult, estimate: Estimate) -> tuple[Answer, ...
     )
 
 
-def _at_all(result: AgreementResult, estimate: Estimate) -> str:
+def _at_all(result: AgreementResult, estimate: Estimate, decimals: int) -> str:
     metric = METRICS[estimate.metric]
     if not np.isfinite(estimate.interval.value):
         return say("at_all.undefined", metric=metric.label)
@@ -106,7 +112,7 @@ def _at_all(result: AgreementResult, estimate: Estimate) -> str:
     return say(
         "at_all",
         metric=capitalised(weighted_label(metric.label, [estimate.interval])),
-        value=estimate.interval,
+        value=with_interval(estimate.interval, decimals=decimals),
         n=estimate.interval,
         side=side,
         by_class=_by_class(result, estimate, metric.label),
@@ -133,7 +139,11 @@ def _by_class(result: AgreementResult, estimate: Estimate, label: str) -> str:
 def _with_decimals_of(interval: Interval, *numbers: float) -> list[str]:
     """Numbers with the decimals of an interval, or more where they would not differ otherwise."""
     known = decimals_of(interval)
-    decimals = 2 if known is None else known
+    return _with_decimals(2 if known is None else known, *numbers)
+
+
+def _with_decimals(decimals: int, *numbers: float) -> list[str]:
+    """Numbers with some decimals, or more where they would not differ otherwise."""
     for more in range(decimals, decimals + 3):
         written = [format_number(number, more) for number in numbers]
         if len(set(written)) == len(written):
@@ -146,9 +156,9 @@ def _sources_of(test: NullTest, estimate: Estimate) -> Interval | int:
     return estimate.interval if test.n_sources == estimate.interval.n_units else test.n_sources
 
 
-def _own(estimate: Estimate, test: NullTest, sources: str, adjusted: str) -> str:
-    observed, permuted = _with_decimals_of(estimate.interval, test.observed, test.mean)
-    alone = _with_decimals_of(estimate.interval, test.observed_tested, test.mean_tested)
+def _own(estimate: Estimate, test: NullTest, sources: str, adjusted: str, decimals: int) -> str:
+    observed, permuted = _with_decimals(decimals, test.observed, test.mean)
+    alone = _with_decimals(decimals, test.observed_tested, test.mean_tested)
     return say(
         "own",
         observed=observed,
@@ -168,8 +178,8 @@ def _own(estimate: Estimate, test: NullTest, sources: str, adjusted: str) -> str
     )
 
 
-def _pooled(estimate: Estimate, pooled: NullTest, shares: str) -> str:
-    text = _own(estimate, pooled, say("own.sources.all"), say("own.not_adjusted"))
+def _pooled(estimate: Estimate, pooled: NullTest, shares: str, decimals: int) -> str:
+    text = _own(estimate, pooled, say("own.sources.all"), say("own.not_adjusted"), decimals)
     rate = estimate.pooled_rejections_pairing_broken
     if pooled.p_value <= SIGNIFICANCE_LEVEL and rate is not None and rate >= MISCALIBRATED:
         text += say("own.pooled.miscalibrated", strata=shares, share=rate, n=N_PERMUTATION_PAIRINGS)
@@ -178,8 +188,8 @@ def _pooled(estimate: Estimate, pooled: NullTest, shares: str) -> str:
     return text
 
 
-def _primary(estimate: Estimate, test: NullTest, sources: str) -> str:
-    text = _own(estimate, test, sources, adjusted_words(estimate))
+def _primary(estimate: Estimate, test: NullTest, sources: str, decimals: int) -> str:
+    text = _own(estimate, test, sources, adjusted_words(estimate), decimals)
     smallest = smallest_adjusted(estimate)
     if smallest > SIGNIFICANCE_LEVEL:
         more = smallest > test.smallest_p
@@ -245,7 +255,10 @@ def adjusted_words(estimate: Estimate | ClassEffect) -> str:
 def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
     label = METRICS[estimate.metric].label
     sentences = []
-    for names in filter(None, (brightness_names(result), emission_names(result), [CENTRE_BIAS])):
+    brightness = brightness_names(result)
+    decimals = value_decimals([result], estimate.metric)
+    from_brightness = difference_decimals(result, estimate.metric)[estimate.explanation]
+    for names in filter(None, (brightness, emission_names(result), [CENTRE_BIAS])):
         order = compared_with(estimate, names)
         shown = deciding_baseline(estimate, names)
         difference = estimate.differences[shown]
@@ -268,16 +281,17 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
         of_map, of_baseline = result.compared_means(
             estimate.explanation, shown, estimate.metric, group=estimate.group
         )
-        value, shown_of_map = _with_decimals_of(
-            difference, of_baseline if fewer else own.value, of_map
-        )
+        value, shown_of_map = _with_decimals_of(difference, of_baseline, of_map)
         numbers = say(
             "baselines.numbers.over" if fewer else "baselines.numbers",
             metric=label,
-            value=value,
+            value=value if fewer else format_number(own.value, decimals[result.model_name, shown]),
             of_map=shown_of_map,
             n=difference,
-            difference=difference,
+            difference=with_interval(
+                difference,
+                decimals=from_brightness if names is brightness else None,
+            ),
         )
         sentences.append(say(f"baselines.order.{order}", baseline=baseline, numbers=numbers))
     return " ".join(sentences) or say("baselines.none")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from attnxai.report.findings import brightness_names, deciding_baseline
 from attnxai.statistics.formats import decimals_together
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ def value_decimals(
     of_model = {result.model_name: result for result in results}
     intervals = [of_model[model].estimate(name, metric).interval for model, name in keys]
     return dict(zip(keys, decimals_together(intervals), strict=True))
+
+
+def difference_decimals(result: AgreementResult, metric: str) -> dict[str, int]:
+    """Decimals of the difference of every map from brightness, as :func:`value_decimals` has those of values."""
+    estimates = [result.estimate(name, metric) for name in result.explanations]
+    names = brightness_names(result)
+    differences = [e.differences[deciding_baseline(e, names)] for e in estimates]
+    return dict(zip(result.explanations, decimals_together(differences), strict=True))
 
 
 def source_decimals(results: Sequence[AgreementResult], metric: str) -> int:

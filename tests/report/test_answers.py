@@ -15,6 +15,7 @@ from attnxai.agreement.estimates import FurtherTest
 from attnxai.agreement.results import ALL
 from attnxai.nulls import NULLS
 from attnxai.report.findings import Finding
+from attnxai.report.page_tables import verdict_table
 from attnxai.report.summary import summarise
 from attnxai.report.terminal import _all_in_short, print_report
 from attnxai.report.verdict import reach_verdict
@@ -225,6 +226,30 @@ def test_further_nulls_answer_their_own_question(one, name):
     )
 
 
+def test_mean_null_and_difference_are_those_of_the_table(one):
+    """Where one map has a wide interval, and so fewer decimals alone than beside others."""
+
+    def wide(e):
+        value = e.interval.value
+        interval = dataclasses.replace(e.interval, low=value - 3, high=value + 3)
+        differences = {
+            name: dataclasses.replace(d, low=d.value - 5, high=d.value + 5)
+            for name, d in e.differences.items()
+        }
+        return {"interval": interval, "differences": differences}
+
+    content = changed(one, of_gate1(wide))
+    verdict = verdict_on(content)
+    table = verdict_table(content.parts, verdict)
+    columns = {column.heading: column.cells for column in table.columns}
+    (minus,) = (cells for heading, cells in columns.items() if heading.startswith("Minus "))
+    for row, statement in enumerate(verdict.models[0].statements):
+        value, permuted = columns["NSS [95 %]"][row], columns["Permuted"][row]
+        assert f"NSS {value} over 16 sources" in statement.details
+        assert f"{value.split()[0]} against {permuted} when" in statement.details
+        assert f"map minus baseline {minus[row]})" in statement.details
+
+
 def test_mean_and_null_have_the_decimals_of_the_interval(one):
     def numbers(observed, low, high, null):
         def change(e):
@@ -237,8 +262,10 @@ def test_mean_and_null_have_the_decimals_of_the_interval(one):
         return details(one, change)
 
     text = numbers(0.602, -1.4, 2.6, 1.834)
-    assert "NSS 0.6 [−1.4, 2.6] over" in text
-    assert "0.6 against 1.8 when annotations are permuted across sources of the same class" in text
+    assert "NSS 0.60 [−1.40, 2.60] over" in text  # as in the table, where others have two
+    assert (
+        "0.60 against 1.83 when annotations are permuted across sources of the same class" in text
+    )
     # two means that differ are not printed as the same number
     assert "0.602 against 0.604 when" in numbers(0.602, -1.4, 2.6, 0.604)
 
