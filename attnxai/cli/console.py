@@ -93,17 +93,33 @@ class Verbosity:
 verbosity = Verbosity()
 
 
+# without a terminal, such as in the log of a job
+LONG_STAGE_S = 10.0
+"""Seconds from which on a finished stage is worth a line."""
+BETWEEN_LINES_S = 30.0
+"""Seconds between lines on a stage that goes on."""
+
+
 @contextlib.contextmanager
 def stage(text: str) -> Iterator[None]:
-    """Show what is being done, with ``--verbose`` as a line with the time it took."""
+    """Show what is being done, with ``--verbose`` as a line with the time it took.
+
+    Without a terminal there is such a line where it took long.
+    """
+    started = time.monotonic()
     if not verbosity.verbose:
         with stderr.status(f"{text}…"):
             yield
-        return
-    started = time.monotonic()
-    stderr.print(f"{text}…")
-    yield
-    stderr.print(f"{text}: {time.monotonic() - started:.1f} s")
+    else:
+        stderr.print(f"{text}…")
+        yield
+    _say_finished(text, time.monotonic() - started)
+
+
+def _say_finished(text: str, seconds: float) -> None:
+    """A line on a finished stage: with ``--verbose``, or without a terminal where it took long."""
+    if verbosity.verbose or (not stderr.is_terminal and seconds >= LONG_STAGE_S):
+        stderr.print(f"{text}: {seconds:.1f} s")
 
 
 @contextlib.contextmanager
@@ -152,10 +168,14 @@ def collected_assumptions() -> Iterator[list[str]]:
 
 
 class Steps:
-    """Progress bars on the error stream; with ``--verbose`` a line with the time of each."""
+    """Progress bars on the error stream, or lines now and then where it is not a terminal.
+
+    With ``--verbose`` there also is a line with the time of each.
+    """
 
     def __init__(self, bar: Progress) -> None:
         self.bar = bar
+        self._said = time.monotonic()
 
     def __call__(self, text: str) -> Callable[[int, int], None]:
         """Begin a bar; what is returned is called with the numbers of finished and of all steps."""
@@ -164,8 +184,12 @@ class Steps:
 
         def show(n_done: int, n_all: int) -> None:
             self.bar.update(task, completed=n_done, total=n_all)
-            if verbosity.verbose and n_done == n_all:
-                self.bar.console.print(f"{text}: {time.monotonic() - started:.1f} s")
+            now = time.monotonic()
+            if n_done == n_all:
+                _say_finished(text, now - started)
+            elif not stderr.is_terminal and now - self._said >= BETWEEN_LINES_S:
+                stderr.print(f"{text}: {n_done:,} of {n_all:,} ({100 * n_done // n_all} %)")
+                self._said = now
 
         return show
 
@@ -181,6 +205,7 @@ def progress() -> Iterator[Steps]:
         TimeRemainingColumn(),
         console=stderr,
         transient=True,
+        disable=not stderr.is_terminal,  # else an empty line is left there
     ) as bar:
         yield Steps(bar)
 

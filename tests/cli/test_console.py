@@ -1,0 +1,64 @@
+"""Progress where there is no terminal: lines in a log."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from attnxai.cli import console as consoles
+
+
+class Clock:
+    """Seconds that pass only when the test says so."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr(consoles, "time", SimpleNamespace(monotonic=found.monotonic))
+    return found
+
+
+def lines_of(monkeypatch, clock, *, terminal=False, quiet=False):
+    """What is printed while a stage takes 12 s, and a hundred steps take 2 s each."""
+    stream = io.StringIO()
+    made = consoles.SafeConsole(
+        file=stream, soft_wrap=True, force_terminal=terminal, width=100, _environ={}
+    )
+    monkeypatch.setattr(consoles, "stderr", made)
+    with consoles.verbosity(quiet=quiet, verbose=False):
+        with consoles.stage("Reading"):
+            clock.now += 12
+        with consoles.stage("Starting"):
+            clock.now += 1
+        with consoles.progress() as begin:
+            step = begin("d8.pt: agreement")
+            for n_done in range(1, 101):
+                clock.now += 2
+                step(n_done, 100)
+    return stream.getvalue().splitlines()
+
+
+def test_without_a_terminal_there_are_lines_now_and_then(monkeypatch, clock):
+    assert lines_of(monkeypatch, clock) == [
+        "Reading: 12.0 s",
+        "d8.pt: agreement: 15 of 100 (15 %)",
+        "d8.pt: agreement: 30 of 100 (30 %)",
+        "d8.pt: agreement: 45 of 100 (45 %)",
+        "d8.pt: agreement: 60 of 100 (60 %)",
+        "d8.pt: agreement: 75 of 100 (75 %)",
+        "d8.pt: agreement: 90 of 100 (90 %)",
+        "d8.pt: agreement: 200.0 s",
+    ]
+
+
+def test_quiet_is_silent_and_a_terminal_has_a_bar(monkeypatch, clock):
+    assert lines_of(monkeypatch, clock, quiet=True) == []
+    assert not any(" (15 %)" in line for line in lines_of(monkeypatch, clock, terminal=True))
