@@ -129,6 +129,9 @@ def _measured_by(maps: MeasuredMaps) -> str:
     """How to measure of a network what its maps alone do not tell."""
     methods = [str(one["name"]) for one in maps.provenance.get("explanations", ())]
     reason = "that takes the network and not its maps alone"
+    if model := maps.provenance.get("maps_model"):
+        file = maps.provenance["maps_file"]
+        return f"{reason}; attnxai audit --model {model} --maps {file} measures it"
     if not methods:
         return reason
     return (

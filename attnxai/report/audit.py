@@ -152,7 +152,10 @@ def audit_badge(found: MapLocation | None) -> str:
 
 
 def zones_table(locations: Sequence[EvidenceLocation]) -> Table:
-    """What each network knows from each zone alone; without rows where only maps are known."""
+    """What each network knows from each zone alone; without rows where only maps are known.
+
+    Without zones there are only the columns that a whole network has.
+    """
     rows: list[tuple[EvidenceLocation, str, Interval | None, Interval | None, ZoneEvidence | None]]
     rows = []
     for found in locations:
@@ -164,21 +167,34 @@ def zones_table(locations: Sequence[EvidenceLocation]) -> Table:
     names = {"Model": [one.model_name for one, *_ in rows]} if len(locations) > 1 else {}
     starts = [i for i in range(1, len(rows)) if rows[i][0] is not rows[i - 1][0]]
     reasons = dict.fromkeys(one.not_split for one in locations if one.not_split)
+    cells = {
+        "Accuracy": all_with_intervals([accuracy for _, _, accuracy, *_ in rows]),
+        "AUC": all_with_intervals([auc for *_, auc, _ in rows]),
+    }
+    if any(zone for *_, zone in rows):
+        cells["AUC of the area alone"] = all_with_intervals(
+            [zone.area_auc if zone else None for *_, zone in rows]
+        )
+        cells["Share of the evidence"] = [
+            format_share(zone.evidence.value) if zone else MISSING for *_, zone in rows
+        ]
     return text_table(
         {**names, "From": [name for _, name, *_ in rows]},
-        {
-            "Accuracy": all_with_intervals([accuracy for _, _, accuracy, *_ in rows]),
-            "AUC": all_with_intervals([auc for *_, auc, _ in rows]),
-            "AUC of the area alone": all_with_intervals(
-                [zone.area_auc if zone else None for *_, zone in rows]
-            ),
-            "Share of the evidence": [
-                format_share(zone.evidence.value) if zone else MISSING for *_, zone in rows
-            ],
-        },
+        cells,
         title=say("audit.zones.title"),
         rules=tuple(starts),
         note=" ".join(say("audit.zones.not_split", reason=reason) for reason in reasons),
+    )
+
+
+def words_on_zones(locations: Sequence[EvidenceLocation]) -> str:
+    """What the zones, numbers and faults in both tables are."""
+    split = any(found.zones for found in locations)
+    return say(
+        "page.audit",
+        ring=locations[0].ring_pixels,
+        zones=say("page.audit.zones") if split else "",
+        sky=say("page.audit.sky") if split else "",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attnxai.audit.evidence_location_result import EvidenceLocation
 from attnxai.audit.folder import FORMAT, FORMAT_VERSION
 from attnxai.data.origin import plugin_origins
-from attnxai.report.audit import audit_answer, locations_table, zones_table
+from attnxai.report.audit import audit_answer, locations_table, words_on_zones, zones_table
 from attnxai.report.audit_figures import audit_drawers
 from attnxai.report.page import write_results
 from attnxai.report.provenance import installed_versions
@@ -95,5 +95,5 @@ def _part(name: str, title: str, found: AuditResult) -> dict[str, Any]:
         "answer": capitalised(audit_answer([found])),
         "lines": [answer, *lines],
         "tables": [zones_table([found]), locations_table([found])],
-        "beneath": say("page.audit", ring=found.ring_pixels),
+        "beneath": words_on_zones([found]),
     }

@@ -19,7 +19,7 @@ from attnxai.report.annotators import (
     pairwise_table,
     pairwise_words,
 )
-from attnxai.report.audit import locations_table, zones_table
+from attnxai.report.audit import locations_table, words_on_zones, zones_table
 from attnxai.report.beyond_emission import emission_introduction
 from attnxai.report.cautions import is_plain
 from attnxai.report.content import ModelPart, ReportContent, counts_of
@@ -347,7 +347,7 @@ def _introductions(content: ReportContent) -> dict[str, Any]:
             else "",
         ),
         "partial": say("page.partial"),
-        "audit": say("page.audit", ring=content.parts[0].location.ring_pixels),
+        "audit": words_on_zones(content.locations),
         "annotators": say(
             "page.annotators",
             weights=say("page.annotators.weights") if first.settings["weighted"] else "",

@@ -148,6 +148,10 @@ def test_report_names_the_model_of_a_store_and_the_file(
     assert " Maps were read from the file maps.zarr (of far.pt). " in methods
     page = (sample / "r" / "index.html").read_text(encoding="utf-8")
     assert "<small>maps of far.pt from maps.zarr, sha256 " in page
+    assert (
+        "Not measured by zone: that takes the network and not its maps alone; attnxai audit --model far.pt --maps "
+        "maps.zarr measures it."
+    ) in page
     again = attnxai("repeat", "r", "-o", "s", cwd=sample, check=0)
     assert "numbers of summary.json are those of r." in again.words
 

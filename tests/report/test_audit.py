@@ -14,6 +14,7 @@ from attnxai.report.audit import (
     audit_line,
     audit_of_map,
     locations_table,
+    words_on_zones,
     zones_table,
 )
 from attnxai.report.document import write_report
@@ -309,3 +310,11 @@ def test_maps_without_their_network_have_no_empty_table_of_zones():
     table = zones_table([bare])
     assert table.n_rows == 0
     assert table.note == "Not measured by zone: only maps."
+    scored = dataclasses.replace(location(GOOD, empty=None), zones=(), not_split="only maps")
+    (row,) = zip(*(column.cells for column in zones_table([scored]).columns), strict=True)
+    assert row[0] == "whole network"
+    assert "–" not in row
+    for found, said in ((scored, False), (location(GOOD), True)):
+        words = words_on_zones([found])
+        assert ("From a zone alone" in words) is ("AUC of the area alone" in words) is said
+        assert ("fails if empty sky alone or the level" in words) is said

@@ -50,12 +50,16 @@ PAGE: dict[str, str] = {
     "page.class_unknown": "of unknown class",
     "page.audit": (
         "Emission: what lies above the clip of the preprocessing. Ring: what lies within {ring:.0} pixels of emission. Empty "
-        "sky: the rest. From a zone alone: the features of the other zones are replaced by their mean over these sources, "
-        "and nothing is fitted again. AUC of the area alone: how well the size of the zone tells the class. A map is on the "
+        "sky: the rest.{zones} A map is on the "
         "source if its mean on emission is above its mean elsewhere; its level is its median on empty sky. The audit fails "
-        "if empty sky alone, or the level of a map, tells the class, or if the maps of one class are mostly higher on the "
+        "if {sky}the level of a map tells the class, or if the maps of one class are mostly higher on the "
         "source than elsewhere and those of another mostly lower."
     ),
+    "page.audit.zones": (
+        " From a zone alone: the features of the other zones are replaced by their mean over these sources, and nothing is "
+        "fitted again. AUC of the area alone: how well the size of the zone tells the class."
+    ),
+    "page.audit.sky": "empty sky alone or ",
     "page.shown": (
         " The table has {n} of {n_all} sources: the best, the median and the worst by every map, and others in equal steps over "
         "the ids; per_source.csv has all of them."
