@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,6 +40,17 @@ _MOST_INFLATED_PER_BYTE = 64
 _LEAST_FILE = 4096
 _MOST_AXES = 3
 _ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+@contextlib.contextmanager
+def saying_how_to_mend() -> Iterator[None]:
+    """Say of a damaged store what to do, where an error does not."""
+    try:
+        yield
+    except MapFileError as error:
+        if MADE_AGAIN in str(error) or not re.search(r" (is|be) damaged", str(error)):
+            raise
+        raise MapFileError(f"{error}; {MADE_AGAIN}") from error
 
 
 class Allowance:

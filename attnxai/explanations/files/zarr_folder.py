@@ -24,6 +24,7 @@ from attnxai.explanations.files.zarr_arrays import (
     Allowance,
     array_names_in,
     metadata_of,
+    saying_how_to_mend,
     whole_array,
 )
 
@@ -90,9 +91,10 @@ def read(path: Path) -> MapStack | MapChunks | LooseMaps:
     where = f"Zarr group of maps {path}"
     if not (path / METADATA).is_file():
         raise MapFileError(f"{where} is of version 2; write it in version 3")
-    store = open_store(path)
-    if store is not None:
-        return MapChunks.of_store(_noted(store))
+    with saying_how_to_mend():
+        store = open_store(path)
+        if store is not None:
+            return MapChunks.of_store(_noted(store))
     attributes = _attributes(path, where)
     allowance = Allowance(path)
     if ATTRIBUTE in attributes:  # one chunk a source, and all the rest in the header

@@ -183,6 +183,23 @@ def test_a_flipped_bit_in_a_chunk_is_found(at: int, tmp_path: Path) -> None:
         read_maps(tmp_path / "maps.zarr")
 
 
+@pytest.mark.parametrize("name", ["source", "reason", "split", "scores", "field_step"])
+@pytest.mark.parametrize("cut", [False, True])
+def test_damaged_tables_are_named_with_what_to_do(name: str, cut: bool, tmp_path: Path) -> None:
+    many(3).write(tmp_path / "maps.zarr")
+    (file,) = (one for one in (tmp_path / "maps.zarr" / name / "c").rglob("*") if one.is_file())
+    if cut:
+        file.write_bytes(file.read_bytes()[:-5])
+    else:
+        file.unlink()
+    with pytest.raises(
+        MapFileError,
+        match=rf"array {name} of .*maps.zarr .*damaged: .*; make the maps again by the command that made them "
+        r"\(attnxai maps, with --overwrite\)$",
+    ):
+        read_map_chunks(tmp_path / "maps.zarr")
+
+
 def test_stores_that_are_unfinished_or_not_whole_are_said_to_be_that(tmp_path: Path) -> None:
     store = tmp_path / "maps.zarr"
     store.mkdir()
