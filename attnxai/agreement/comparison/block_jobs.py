@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import operator
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.comparison.blocks import BLOCK_SIZE, deal_blocks
 from attnxai.agreement.comparison.gathering import Found, OfBlock, Request, SourceBlock, gather
-from attnxai.agreement.comparison.joining import JoinedBlocks
+from attnxai.agreement.comparison.joining import InOrder, JoinedBlocks
 from attnxai.agreement.comparison.once import Once
 from attnxai.agreement.comparison.strata import ANNOTATORS, KnownOfSources
 from attnxai.agreement.comparison.totals import TargetTotals
@@ -75,16 +73,17 @@ def gather_blocks(
         on_step(n_done, 2 * len(tasks))
         return tasks[name][0]
 
-    sums: dict[tuple[int, int], TargetTotals] = {}
+    summed = [_Totals() for _ in comparisons]
 
     def add_totals(name: str, totals: TargetTotals) -> None:
-        sums[done(name)] = totals
+        comparison, block = done(name)
+        summed[comparison].in_order.add(block, totals)
 
     _run(_totals, {name: task for name, (_, task) in tasks.items()}, workers, add_totals)
-    of_all = []
-    for c, (_, source, _) in enumerate(comparisons):
-        totals = functools.reduce(operator.add, (sums[c, b] for b in range(len(blocks[c]))))
-        of_all.append((KnownOfSources.of(source.whole), totals))
+    of_all = [
+        (KnownOfSources.of(source.whole), one.total())
+        for (_, source, _), one in zip(comparisons, summed, strict=True)
+    ]
     measured = {
         name: dataclasses.replace(
             task, of=OfBlock(number=b, known_of_all=of_all[c][0], totals=of_all[c][1])
@@ -99,6 +98,22 @@ def gather_blocks(
 
     _run(_measured, measured, workers, add)
     return [(one.joined(), totals) for one, (_, totals) in zip(joined, of_all, strict=True)]
+
+
+class _Totals:
+    """The sum of the totals of blocks, in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self._sum: list[TargetTotals] = []
+        self.in_order = InOrder(self._add)
+
+    def _add(self, totals: TargetTotals) -> None:
+        self._sum = [self._sum[0] + totals] if self._sum else [totals]
+
+    def total(self) -> TargetTotals:
+        """The sum of all of them."""
+        (total,) = self._sum
+        return total
 
 
 def blocks_of(
