@@ -234,7 +234,8 @@ def _fitting(
     ):
         raise AnnotationError(
             f"{writer.name} states the size of every image, and {len(missing)} of "
-            f"{counted(len(annotations.sources), 'source')} have none, such as {missing[0][:60]!r}; give the images"
+            f"{counted(len(annotations.sources), 'source')} have none, such as {missing[0][:60]!r}; give the images "
+            "(--images, in Python images)"
         )
     marks = annotations.annotations
     without = collections.Counter(a.shape.kind for a in marks if not writer.has_shape(a.shape))

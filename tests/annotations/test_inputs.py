@@ -259,7 +259,9 @@ class TestCatalogue:
         )
 
     def test_needs_images(self, path: Path) -> None:
-        with pytest.raises(AnnotationError, match="lists positions on the sky; name the images"):
+        with pytest.raises(
+            AnnotationError, match=r"lists positions on the sky; name the images \(--images, "
+        ):
             read_inputs(path)
 
     def test_with_mirabest(self, path: Path, tmp_path: Path) -> None:

@@ -269,7 +269,8 @@ class _Components:
                 )
             raise AnnotationError(
                 f"none of the {counted(len(rows), 'component')} of {what} lies on any of the "
-                f"{counted(len(file.images or ()), 'image')}; name the images that the catalogue was made from"
+                f"{counted(len(file.images or ()), 'image')}; name the images (--images, in Python images) that the "
+                "catalogue was made from"
             )
         self._check_lengths([a.shape.width for a in annotations], what)
         left_out = {OUTSIDE: len(rows) - len(annotations) - n_sizeless, _SIZELESS: n_sizeless}

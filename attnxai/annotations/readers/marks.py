@@ -455,7 +455,8 @@ class MarkList:
                 )
         elif self.file.images is None:
             self.note(
-                "Rows are counted from the top of the pictures; name the images to have them counted as in FITS."
+                "Rows are counted from the top of the pictures; name the images (--images, in Python images) to have them "
+                "counted as in FITS."
             )
         across = np.asarray(x, dtype=np.float64) * (columns / width)
         down = np.asarray(y, dtype=np.float64) * (rows / height)

@@ -102,7 +102,8 @@ def _annotations(
         _check_place(wcs, image, what)
     if row_zero is not None and image is None and file.images is None:
         marks.note(
-            "Rows are counted from the top of the pictures; name the images to have them counted as in FITS."
+            "Rows are counted from the top of the pictures; name the images (--images, in Python images) to have them "
+            "counted as in FITS."
         )
     if row_zero is not None and image is not None and image.grid.row_zero is not row_zero:
         labels = labels[::-1]

@@ -139,8 +139,8 @@ class AnnotationReader(FileReader):
         """Read a file, with its path and hash in what is read."""
         if self.needs_images and file.images is None:
             raise AnnotationError(
-                f"{file.path} ({self.name}) lists positions on the sky; name the images to match it with, "
-                "such as 'mirabest' or a folder"
+                f"{file.path} ({self.name}) lists positions on the sky; name the images (--images, in Python images) to "
+                "match it with, such as 'mirabest' or a folder"
             )
         with self.failures(f"annotation file {file.path}", AnnotationError):
             found = self.read(file)

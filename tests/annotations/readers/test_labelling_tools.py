@@ -109,7 +109,10 @@ def test_without_images_rows_count_from_the_top_and_a_note_says_so(tool, read_js
     found = read_json(BRIGHT[tool])
     (mark,) = found.annotations
     assert (mark.source, mark.shape.x, mark.shape.y) == ("g1", 1.0, 2.0)
-    assert any("Rows are counted from the top" in notice for notice in found.notices)
+    assert any(
+        "Rows are counted from the top of the pictures; name the images (--images" in notice
+        for notice in found.notices
+    )
 
 
 @pytest.mark.parametrize("tool", ["coco", "labelme"])

@@ -226,7 +226,10 @@ def test_counts_of_photons_are_no_mask(save: Save) -> None:
 def test_without_images(save: Save) -> None:
     found = attnxai.read_annotations(save(drawn(1), "g1.png"))
     assert found.sources == ("g1",)
-    assert any("Rows are counted from the top" in note for note in found.notices)
+    assert any(
+        "Rows are counted from the top of the pictures; name the images (--images" in note
+        for note in found.notices
+    )
 
 
 @pytest.mark.parametrize("format_name", ["FITS mask", "PNG mask"])

@@ -117,6 +117,6 @@ class TestReading:
     def test_catalogue_needs_images(self, write_table: Callable[..., Path]) -> None:
         with pytest.raises(
             AnnotationError,
-            match=r"\(ClaRAN catalogue\) lists positions on the sky; name the images",
+            match=r"\(ClaRAN catalogue\) lists positions on the sky; name the images \(--images, ",
         ):
             read_annotations(write_table(CATALOGUE_HEADER))
