@@ -20,6 +20,7 @@ from attnxai.agreement.noise_ceiling.marks import (
     QUANTITIES,
     OverlapParts,
     RegionAgreement,
+    count_empty,
     mark_properties,
 )
 from attnxai.agreement.noise_ceiling.reliability import Measurement, alpha_interval
@@ -189,12 +190,13 @@ class AnnotatorParts:
     """What :class:`AnnotatorAgreement` is made of, over some sources; those of other sources can be joined.
 
     ``numbers`` are those of :func:`~.marks.mark_properties`; ``overlap`` is None where no two annotators marked a region on
-    the same source, and ``shares`` (n_annotators,) says who did.
+    the same source, and ``shares`` (n_annotators,) says who did; ``n_empty`` masks have no marked pixel.
     """
 
     numbers: Mapping[str, NDArray[np.float64]]
     overlap: OverlapParts | None
     shares: NDArray[np.bool_]
+    n_empty: int
 
     @classmethod
     def of(
@@ -220,6 +222,7 @@ class AnnotatorParts:
             numbers=mark_properties(mask, present, pixel_scale_arcsec=pixel_scale_arcsec),
             overlap=overlap,
             shares=shared.any(axis=1),
+            n_empty=count_empty(mask, present),
         )
 
     def __add__(self, other: AnnotatorParts) -> AnnotatorParts:
@@ -228,6 +231,7 @@ class AnnotatorParts:
             numbers={name: np.hstack([v, other.numbers[name]]) for name, v in self.numbers.items()},
             overlap=self.overlap + other.overlap if both else self.overlap or other.overlap,  # type: ignore[operator]
             shares=self.shares | other.shares,
+            n_empty=self.n_empty + other.n_empty,
         )
 
     def agreement(
@@ -251,7 +255,9 @@ class AnnotatorParts:
                 )
                 for name, stream in zip(QUANTITIES, streams[1:], strict=True)
             ),
-            overlap=self.overlap.agreement(n_bootstrap=n_bootstrap, level=level, rng=streams[0]),
+            overlap=self.overlap.agreement(
+                n_empty=self.n_empty, n_bootstrap=n_bootstrap, level=level, rng=streams[0]
+            ),
             n_annotators=int(self.shares.sum()),
         )
 

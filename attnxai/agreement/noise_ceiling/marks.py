@@ -179,7 +179,14 @@ def region_agreement(
     )
     if parts is None:
         raise OptionError("no two annotators marked a region on the same source")
-    return parts.agreement(n_bootstrap=n_bootstrap, level=level, rng=bootstrap_rng)
+    return parts.agreement(
+        n_empty=count_empty(mask, present), n_bootstrap=n_bootstrap, level=level, rng=bootstrap_rng
+    )
+
+
+def count_empty(mask: NDArray[np.bool_], present: NDArray[np.bool_]) -> int:
+    """How many masks that are present have no marked pixel."""
+    return int((np.asarray(present, bool) & ~np.asarray(mask, bool).any(axis=(2, 3))).sum())
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -196,7 +203,6 @@ class OverlapParts:
     chance: NDArray[np.float64]
     drawn: NDArray[np.float64]
     log_arrangements: NDArray[np.float64]
-    n_empty: int
 
     @classmethod
     def of(
@@ -253,7 +259,6 @@ class OverlapParts:
             chance=_means_over_other_sources(tables, used, groups),
             drawn=np.concatenate(drawn),
             log_arrangements=_log_arrangements(used, groups),
-            n_empty=int((there & ~used).sum()),
         )
 
     def __add__(self, other: OverlapParts) -> OverlapParts:
@@ -264,13 +269,12 @@ class OverlapParts:
             chance=np.concatenate([self.chance, other.chance]),
             drawn=(n * self.drawn + n_other * other.drawn) / (n + n_other),
             log_arrangements=self.log_arrangements + other.log_arrangements,
-            n_empty=self.n_empty + other.n_empty,
         )
 
     def agreement(
-        self, *, n_bootstrap: int, level: float, rng: np.random.Generator
+        self, *, n_empty: int, n_bootstrap: int, level: float, rng: np.random.Generator
     ) -> RegionAgreement:
-        """The overlap of all sources with its interval and test."""
+        """The overlap of all sources with its interval and test; ``n_empty`` masks were left out of it."""
         observed = float(self.per_source[np.isfinite(self.per_source)].mean())
         extreme = int((self.drawn >= observed - _TIE * max(1.0, abs(observed))).sum())
         counts = resamples_of(len(self.per_source), n_bootstrap, rng)
@@ -286,7 +290,7 @@ class OverlapParts:
             p_value=(extreme + 1) / (n_draws + 1),
             smallest_p=max(1 / (n_draws + 1), 1 / n_arrangements),
             n_draws=n_draws,
-            n_empty=self.n_empty,
+            n_empty=n_empty,
         )
 
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from attnxai.agreement.noise_ceiling.annotators import annotator_agreement
+from attnxai.agreement.noise_ceiling.annotators import AnnotatorParts, annotator_agreement
 from attnxai.agreement.noise_ceiling.intraclass import IntraclassForm, intraclass_correlations
 from attnxai.agreement.noise_ceiling.marks import QUANTITIES, mark_properties
 from attnxai.agreement.noise_ceiling.reliability import Measurement, krippendorff_alpha
@@ -107,3 +107,29 @@ def test_the_level_is_that_asked_for(level):
     for entry in found.reliabilities[1:]:
         assert entry.alpha.level == entry.icc.level == level
     assert found.overlap.observed.level == level
+
+
+def test_empty_masks_count_also_where_no_two_annotators_share_a_source():
+    """A block of sources with one annotator each has no overlap, and still its empty masks."""
+    rng = np.random.default_rng(0)
+    mask, present = rng.random((2, 8, 6, 6)) < 0.5, np.ones((2, 8), bool)
+    present[0, 4:] = False  # the second half has one annotator
+    mask[1, 1] = mask[1, 5] = mask[1, 6] = mask[0, 7] = False  # the last is not present
+
+    def parts_of(rows):
+        return AnnotatorParts.of(
+            mask[:, rows],
+            present[:, rows],
+            pixel_scale_arcsec=1.0,
+            strata=None,
+            n_permutations=9,
+            rng=np.random.default_rng(1),
+        )
+
+    first, second = parts_of(slice(0, 4)), parts_of(slice(4, 8))
+    assert second.overlap is None
+    for joined in (first + second, second + first, parts_of(slice(0, 8))):
+        found = joined.agreement(
+            n_bootstrap=20, level=0.95, streams=np.random.default_rng(2).spawn(8)
+        )
+        assert found.overlap.n_empty == 3
