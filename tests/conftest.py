@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.figures import blank_figures
 from tests.processes import Started
 
 
@@ -62,6 +63,13 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., St
     yield begin
     for process in started:
         process.clear()
+
+
+@pytest.fixture
+def undrawn() -> Iterator[None]:
+    """Figures that are composed, with their texts, and not drawn."""
+    with blank_figures():
+        yield
 
 
 @pytest.fixture

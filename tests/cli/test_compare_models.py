@@ -29,7 +29,7 @@ def two_models(tmp_path_factory):
         "compare", "--model", "first/net.pt", "--model", folder / "second" / "net.pt",
         "--annotations", "mine.csv", "--metric", "nss", "--metric", "AUC", "--null", "symmetries",
         "--strata", "class", "--strata", "survey", "--alternative", "Two-Sided", "--correction", "max-t",
-        "--output", "out", *QUICK, cwd=folder, check=0,
+        "--output", "out", "--figures", "png", *QUICK, cwd=folder, check=0,
     )  # fmt: skip
     return folder, done
 

@@ -88,7 +88,9 @@ def test_the_order_of_files_and_rows_changes_nothing(expected, tmp_path, without
     check_same(found, expected)
 
 
-@pytest.mark.parametrize(("batch_size", "threads"), [(1, 1), (3, 2), (32, 2)])
+@pytest.mark.parametrize(
+    ("batch_size", "threads"), [(1, 1), (5, 2), pytest.param(32, 2, marks=pytest.mark.slow)]
+)
 def test_batches_and_threads_change_nothing(
     folder, expected, tmp_path, without_figures, monkeypatch, batch_size, threads
 ):

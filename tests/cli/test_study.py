@@ -105,6 +105,7 @@ def test_run_again_trains_nothing_and_says_the_same(whole, place):
 
 
 @pytest.mark.usefixtures("without_figures")
+@pytest.mark.usefixtures("undrawn")
 def test_interrupted_and_run_again(whole, place, monkeypatch):
     """A study that was interrupted ends with the models of one that was not."""
     show = module._Board.show

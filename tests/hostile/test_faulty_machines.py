@@ -109,7 +109,7 @@ def refusal(start, name, folder):
 # --- disks -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("free", ["0", "8k", "40k"])
+@pytest.mark.parametrize("free", ["0", pytest.param("8k", marks=pytest.mark.slow), "40k"])
 def test_a_full_disk_is_named_and_nothing_is_left(disk, start, free) -> None:
     if free == "0":
         filled(disk)
@@ -122,7 +122,7 @@ def test_a_full_disk_is_named_and_nothing_is_left(disk, start, free) -> None:
     assert not (disk / "out").exists()
 
 
-@pytest.mark.parametrize("free", [0, 120_000])
+@pytest.mark.parametrize("free", [pytest.param(0, marks=pytest.mark.slow), 120_000])
 def test_a_training_on_a_full_disk_goes_on_when_there_is_space(disk, start, free) -> None:
     with_images(disk)
     filled(disk)

@@ -235,6 +235,7 @@ def test_tables_have_a_row_for_every_zone_and_every_map() -> None:
     )
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_verdict_and_the_report_have_it_first(tmp_path) -> None:
     part = part_of("d8.pt")
     content = content_of(part, contrasts=False)

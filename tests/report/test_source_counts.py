@@ -28,6 +28,8 @@ from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK = ComparisonSettings(metrics=("nss",), n_permutations=199, n_bootstrap=100)
 
 

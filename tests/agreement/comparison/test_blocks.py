@@ -346,6 +346,7 @@ def test_single_sources_of_blocks_count_within_emission(pairs):
     assert blocks.notes == together.notes
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_of_many_sources_shows_some_of_them(monkeypatch, tmp_path):
     monkeypatch.setattr(shown, "N_SHOWN", 5)
     (large, _), _ = large_and_small()
@@ -360,7 +361,9 @@ def test_a_report_of_many_sources_shows_some_of_them(monkeypatch, tmp_path):
     assert table.count("\n") == 1 + 2 * 70  # two annotators
 
 
-@pytest.mark.parametrize(("n_sources", "n_strata"), [(60, 1), (120, 2), (240, 4)])
+@pytest.mark.parametrize(
+    ("n_sources", "n_strata"), [(60, 1), (120, 2), pytest.param(240, 4, marks=pytest.mark.slow)]
+)
 def test_false_positive_rate_in_blocks_lies_in_its_binomial_band(n_sources, n_strata):
     """Maps and annotations share the template of their stratum, and nothing else."""
     rng = np.random.default_rng([n_sources, n_strata])

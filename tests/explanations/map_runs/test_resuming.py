@@ -86,10 +86,13 @@ def squares(model, images, *, target, rng):
 """
 
 
+@pytest.mark.parametrize(
+    "kills", [((3, 2),), pytest.param(((2, 1), (5, 2)), marks=pytest.mark.slow)]
+)
 def test_runs_that_were_killed_resume_with_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kills: tuple[tuple[int, int], ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The program, killed twice at whatever it is doing, with other numbers of workers."""
+    """The program, killed at whatever it is doing after so many lines of progress, with other numbers of workers."""
     monkeypatch.undo()
     (tmp_path / "squares.py").write_text(PLUGIN, encoding="utf-8")
     np.save(tmp_path / "cube.npy", cube(700)[:, 60:90, 60:90])
@@ -105,7 +108,7 @@ def test_runs_that_were_killed_resume_with_the_same_bytes(
 
     first = start("a.zarr", 1)
     assert first.wait() == 0, first.stderr
-    for n_lines, n_workers in ((2, 1), (5, 2)):
+    for n_lines, n_workers in kills:
         run = start("b.zarr", n_workers)
         progress = tmp_path / "b.zarr.partial" / "progress.jsonl"
         deadline = time.monotonic() + 100
@@ -115,7 +118,7 @@ def test_runs_that_were_killed_resume_with_the_same_bytes(
         assert run.end(signal.SIGKILL) < 0
         run.clear()
         assert not (tmp_path / "b.zarr").exists()
-    last = start("b.zarr", 2)
+    last = start("b.zarr", 3 - kills[-1][1])
     assert last.wait() == 0, last.stderr
     assert "of 700 images are finished already" in last.stderr
     assert tree(tmp_path / "a.zarr") == tree(tmp_path / "b.zarr")
