@@ -355,7 +355,11 @@ def _introductions(content: ReportContent) -> dict[str, Any]:
     }
     words |= {"pairwise": pairwise_words(content), "consistency": consistency_words(first)}
     n_shown, n_all = len(content.parts[0].shown), len(first.sources)
-    words["shown"] = say("page.shown", n=n_shown, n_all=f"{n_all:,}") if n_shown < n_all else ""
+    words["shown"] = (
+        say("page.shown", n=n_shown, n_all=n_all, most=first.settings["most_together"])
+        if n_shown < n_all
+        else ""
+    )
     if content.contrasts:
         contrasts = content.contrasts[0]
         words["models"] = say(

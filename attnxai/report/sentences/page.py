@@ -62,7 +62,8 @@ PAGE: dict[str, str] = {
     "page.audit.sky": "empty sky alone or ",
     "page.shown": (
         " The table has {n} of {n_all} sources: the best, the median and the worst by every map, and others in equal steps over "
-        "the ids; per_source.csv has all of them."
+        "the ids; per_source.csv has all of them. Pictures of all would make the page too large; for those of chosen sources, "
+        "compare up to {most} sources alone, by a table of annotations with their rows."
     ),
     "page.surveys": (
         "Pixels of the network{models}: {scale}{beam}. Resampling: how many pixels of an image lie along the side of one of the "

@@ -356,6 +356,8 @@ def test_a_report_of_many_sources_shows_some_of_them(monkeypatch, tmp_path):
     assert 5 <= n_shown < 20
     assert text.count("<tbody id=") == n_shown
     assert f"The table has {n_shown} of 70 sources" in text
+    assert f"compare up to {large.settings['most_together']} sources alone" in text
+    assert '+ " with pictures, of 70 sources";' in text  # also where a filter leaves none of them
     assert "Sources were dealt at random into 2 blocks" in text
     table = (page.parent / "per_source.csv").read_text(encoding="utf-8")
     assert table.count("\n") == 1 + 2 * 70  # two annotators
