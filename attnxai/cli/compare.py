@@ -286,7 +286,7 @@ def compare(
                 threads=threads,
                 device=device,
             )
-            files = MapFiles.open(maps, models, split)
+            files = MapFiles.open(maps, models, split, field)
             inputs = read_inputs(
                 annotations,
                 images,
@@ -308,7 +308,7 @@ def compare(
             sources = inputs.images.select(sorted(marks.sources))
             notes_on_maps = files.notes(sources)
             marks, sources, from_files = independent_sources(
-                marks, sources, files.stacks(sources, field), seen=networks.seen(sources)
+                marks, sources, files.stacks(sources), seen=networks.seen(sources)
             )
             if repetition is not None:
                 repetition.check(marks, sources, {**networks.hashes(), **files.hashes})

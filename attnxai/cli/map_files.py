@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,7 @@ class MapFiles:
     files: Mapping[str, MapFile]
     names: Mapping[str, str]
     splits: Mapping[str, str | Mapping[str, str]]
+    field: int | None = None
 
     @classmethod
     def open(
@@ -61,11 +63,14 @@ class MapFiles:
         paths: Sequence[Path] | None,
         models: Collection[str],
         split: Sequence[str] | None,
+        field: int | None = None,
     ) -> MapFiles:
         """Read files, named by their file names with as many folders as make them, and models, distinct.
 
         Maps have the name of the model that their file states, unless another model or file has it too; ``split`` is
-        that of all files that do not state it, or has one entry for each.
+        that of all files that do not state it, or has one entry for each. ``field`` is the side, in pixels of the images,
+        of what maps of other programs cover in the middle of them. Notes on images without maps come after errors about
+        these options.
         """
         from attnxai.explanations.files.formats import open_maps
         from attnxai.models.zoo import distinct_names
@@ -74,14 +79,20 @@ class MapFiles:
         if twice := [name for name in given if given.count(name) > 1]:
             raise OptionError(f"maps {twice[0]} are given twice; name every file once")
         distinct = distinct_names([*models, *given])[len(models) :]
-        files = {name: open_maps(path) for name, path in zip(distinct, given, strict=True)}
+        with warnings.catch_warnings(record=True) as notes:
+            files = {name: open_maps(path) for name, path in zip(distinct, given, strict=True)}
+        splits = _splits(files, split or ())
+        if field and all(file.states_splits for file in files.values()):
+            raise OptionError(f"{next(iter(files))} states its field itself; leave --field out")
+        for note in notes:
+            warnings.warn(note.message, stacklevel=2)
         stated = {name: file.stated_model or name for name, file in files.items()}
         taken = list(map(_file_stem, (*models, *files, *stated.values())))
         names = {
             name: name if taken.count(_file_stem(model)) > 1 else model
             for name, model in stated.items()
         }
-        return cls(files=files, names=names, splits=_splits(files, split or ()))
+        return cls(files=files, names=names, splits=splits, field=field)
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -99,16 +110,9 @@ class MapFiles:
                 found |= dataclasses.replace(file.content, model_name=name).reasons
         return found
 
-    def stacks(self, sources: SourceSet, field: int | None = None) -> list[MapStack | MapChunks]:
-        """The maps of the sources of some images; where they come from names the file and its hash.
-
-        ``field`` is the side, in pixels of the images, of what maps of other programs cover in the middle of them.
-        """
+    def stacks(self, sources: SourceSet) -> list[MapStack | MapChunks]:
+        """The maps of the sources of some images; where they come from names the file and its hash."""
         stacks: list[MapStack | MapChunks] = []
-        if field and all(file.states_splits for file in self.files.values()):
-            raise OptionError(
-                f"{next(iter(self.files))} states its field itself; leave --field out"
-            )
         for name, file in self.files.items():
             splits = self.splits[name]
             if isinstance(splits, Mapping) and not splits.keys() & set(sources.sources):
@@ -117,8 +121,8 @@ class MapFiles:
                     f"{sources.sources[0]!r}; ids are file names without folder and extension"
                 )
             preprocessing = None
-            if field and not file.states_splits:
-                preprocessing = _middle(sources, field)
+            if self.field and not file.states_splits:
+                preprocessing = _middle(sources, self.field)
             maps = file.maps(
                 sources, splits=splits, model_name=self.names[name], preprocessing=preprocessing
             )

@@ -61,20 +61,19 @@ def test_maps_of_a_field_in_the_middle_of_the_images(sample: Path) -> None:
     images = images_of(sample)
     crops = {image.source: image.pixels[5:155, 5:155] for image in images}
     np.savez(sample / "crops.npz", **crops)
-    files = MapFiles.open([sample / "crops.npz"], [], None)
-    (found,) = files.stacks(images, 150)
+    (found,) = MapFiles.open([sample / "crops.npz"], [], None, 150).stacks(images)
     assert isinstance(found, MapStack)
     assert found.field_shape == found.layers["map"].shape[1:] == (150, 150)
     assert found.field[0] == GridTransform(origin_x=5.0, origin_y=5.0)
     with pytest.warns(
         AssumptionWarning, match="150 x 150 pixels and the images 160 x 160; .*--field"
     ):
-        (stretched,) = files.stacks(images)
+        (stretched,) = MapFiles.open([sample / "crops.npz"], [], None).stacks(images)
     assert isinstance(stretched, MapStack)
     assert stretched.geometry["map"].step == pytest.approx(160 / 150)
     found.write(sample / "own.npz")
     with pytest.raises(OptionError, match="states its field itself; leave --field out"):
-        MapFiles.open([sample / "own.npz"], [], None).stacks(images, 150)
+        MapFiles.open([sample / "own.npz"], [], None, 150)
 
 
 def test_maps_of_attnxai_equal_those_of_the_model(sample: Path, without_figures: None) -> None:
@@ -318,3 +317,14 @@ def test_sources_that_a_store_has_no_maps_of_are_left_out_before_their_images_ar
     assert f"{words}." in found["annotations"]["notices"]
     assert found["annotations"]["left_out"]["the source has no maps"] > 0
     assert found["models"][0]["sources"]["n"] == 9
+
+
+@pytest.mark.parametrize("options", [["--split", "training"], ["--field", "150"]])
+def test_errors_about_options_come_before_notes_on_images(options: list[str], sample: Path) -> None:
+    stack = package.attention_maps(package.load_model("c1.pt"), images_of(sample))
+    with_unusable(sample, stack, {3: "it is blank"})
+    given = ["compare", "--maps", "maps.zarr", "--annotations", "mine.csv", "--images", "images"]
+    done = attnxai(*given, *options, cwd=sample)
+    refused(done, f"leave {options[0]} out")
+    assert "it is blank" not in done.stderr
+    assert "it is blank" in attnxai(*given, *QUICK, "--strata", "none", cwd=sample).stderr
