@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import os
@@ -49,8 +50,19 @@ def subpackage_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@functools.cache
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
 def imported_names(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Full names of modules that a module imports, and of what it imports from the package itself."""
+    return list(_imported_names(path))
+
+
+def _imported_names(path):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -86,7 +98,7 @@ def test_results_look_up_their_presenters_in_one_place():
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and node.value.startswith("attnxai.report")
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for node in ast.walk(tree_of(path))
         )
     ]
     assert naming == ["presenters.py"]
@@ -107,7 +119,7 @@ def registers(path):
     """Whether a decorator of a module registers something when the module is imported."""
     decorators = [
         decorator
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in tree_of(path).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
         for decorator in node.decorator_list
     ]
@@ -118,7 +130,7 @@ def registers(path):
 def test_modules_that_register_something_are_imported():
     imported = set()
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ImportFrom):
                 imported |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
     for path in filter(registers, modules()):

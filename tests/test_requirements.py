@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import re
 import sys
@@ -45,16 +46,22 @@ RUN_TIME = [extra for extra in PROJECT["optional-dependencies"] if extra not in 
 OPTIONAL = declared(*RUN_TIME) if RUN_TIME else set()
 
 
-def imported_modules(tree):
-    """First parts of the names of imported modules, those that are imported by name as well."""
-    for node in ast.walk(tree):
+@functools.cache
+def imported_modules(file):
+    """First parts of the names of modules that a file imports, those that are imported by name as well."""
+    return list(dict.fromkeys(_imported_modules(file)))
+
+
+def _imported_modules(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names = [node.module]
         elif (
             isinstance(node, ast.Call)
-            and ast.unparse(node.func).split(".")[-1] in {"import_module", "importorskip"}
+            and getattr(node.func, "attr", getattr(node.func, "id", ""))
+            in {"import_module", "importorskip"}
             and isinstance(node.args[0], ast.Constant)
         ):
             names = [node.args[0].value]
@@ -74,7 +81,7 @@ def imported(*places):
         for file in files:
             if "build" in file.parts or "generated" in file.parts:
                 continue
-            for name in imported_modules(ast.parse(file.read_text(encoding="utf-8"))):
+            for name in imported_modules(file):
                 if name not in sys.stdlib_module_names and name not in own:
                     found.setdefault(
                         canonical(DISTRIBUTIONS.get(name, name)), str(file.relative_to(ROOT))

@@ -18,6 +18,9 @@ from tests.builders import made_up
 QUICK = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
 
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+
 @pytest.fixture(scope="module")
 def compared():
     maps, marks, images = made_up(n_sources=9)

@@ -117,7 +117,7 @@ def contrasts(two):
 def test_of_several_models(contrasts, n_models, kind):
     _, result = planted()
     between, words = contrasts[kind] if kind else (None, "")
-    for seed in range(60):
+    for seed in range(120 // n_models):
         rng = np.random.default_rng(seed)
         results = [drawn(result, rng, f"model{i}.pt") for i in range(n_models)]
         headline = joint_headline(results, ANNOTATIONS, between)

@@ -143,6 +143,7 @@ def test_little_to_show(tmp_path):
     assert record["reference_loss"] is None
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_captions_tell_censored_runs(tmp_path):
     runs = [run("C1", s, [0.5, 0.3 + s / 100, 0.3]) for s in range(3)]
     runs += [run("C4", s, [0.5, 0.5, 0.5]) for s in range(3)]
@@ -155,6 +156,7 @@ def test_captions_tell_censored_runs(tmp_path):
     assert "all of which reached it" in whole.caption
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_of_a_thing_is_singular(tmp_path):
     runs = [run(group, 0, [0.5]) for group in ("C1", "C4")]
     result = made_result(runs, reference_loss=0.31, annotations="")
