@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from matplotlib import pyplot as plt
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -26,8 +29,33 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize(("name", "words"), EXPECTED.items())
-def test_an_example_runs(name, words, tmp_path) -> None:
+IN_A_PROCESS = "three_lines.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [one for one in EXPECTED.items() if one[0] != IN_A_PROCESS]
+)
+def test_an_example_runs(name, words, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    plt.switch_backend("agg")
+    with torch.random.fork_rng():
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    plt.close("all")
+    said = capsys.readouterr().out
+    for word in words:
+        assert word in said
+    assert not list(tmp_path.iterdir())
+
+
+ALONE = [
+    pytest.param(*one, marks=[] if one[0] == IN_A_PROCESS else pytest.mark.slow)
+    for one in EXPECTED.items()
+]
+
+
+@pytest.mark.parametrize(("name", "words"), ALONE)
+def test_an_example_runs_alone(name, words, tmp_path) -> None:
+    """In a process of its own, which has imported nothing but what the example imports."""
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / name)],
         cwd=tmp_path,

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import binom
 
 import attnxai
-from attnxai.agreement.comparison import ComparisonSettings, compare_pairs, shown
+from attnxai.agreement.comparison import ComparisonSettings, block_jobs, compare_pairs, shown
 from attnxai.agreement.comparison.blocks import deal_blocks
 from attnxai.agreement.comparison.joining import InOrder
 from attnxai.alignment import on_demand
@@ -25,6 +25,7 @@ from attnxai.errors import (
     UndefinedValuesWarning,
 )
 from attnxai.explanations.stack import Split
+from attnxai.jobs.runner import run_jobs
 from attnxai.metrics import METRICS, TargetKind, agreement_tables
 from attnxai.nulls import SourcePermutation
 from attnxai.nulls.p_values import null_means
@@ -224,12 +225,35 @@ def test_blocks_in_two_processes_give_the_same_and_get_only_what_they_need(monke
     np.testing.assert_array_equal(sent.pairs().density, block.pairs().density)
 
 
+@pytest.mark.slow
 def test_blocks_in_a_cluster_give_the_same(cluster):
     maps, marks, images = made_up(n_sources=70, agreement=0.3, side=24, clip=0.1)
     one, other = (
         attnxai.compare(maps, marks, images, settings=BLOCKS, scheduler=address)
         for address in (None, cluster.scheduler_address)
     )
+    assert json.dumps(one.to_record()) == json.dumps(other.to_record())
+
+
+def test_blocks_are_jobs_of_the_cluster_that_is_named(monkeypatch):
+    """Jobs go where they are sent; that workers of a cluster give the same is proved in the slow tests."""
+    asked = []
+
+    def here(jobs, *, scheduler, **options):
+        asked.append((scheduler, len(jobs)))
+        return run_jobs(jobs, **options)
+
+    monkeypatch.setattr(block_jobs, "run_jobs", here)
+    maps, marks, images = made_up(n_sources=70, agreement=0.3, side=24, clip=0.1)
+    settings = dataclasses.replace(BLOCKS, metrics=("nss",))
+    one, other = (
+        attnxai.compare(maps, marks, images, settings=settings, scheduler=address)
+        for address in (None, "tcp://host:8786")
+    )
+    half = len(asked) // 2
+    assert asked[:half] == [(None, n) for _, n in asked[half:]]
+    assert {address for address, _ in asked[half:]} == {"tcp://host:8786"}
+    assert {n for _, n in asked} == {2}
     assert json.dumps(one.to_record()) == json.dumps(other.to_record())
 
 
