@@ -6,6 +6,7 @@ import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from PIL import Image
@@ -14,12 +15,16 @@ from PIL import Image
 @contextlib.contextmanager
 def blank_figures() -> Iterator[None]:
     """Let the files of figures hold a single pixel; to lay out, draw and compress them takes most of a report's time."""
+    from matplotlib.figure import Figure
+
     buffer = io.BytesIO()
     Image.new("L", (1, 1), 255).save(buffer, "PNG")
 
-    def save(figure: object, folder: Path, name: str) -> None:
-        for ending in ("png", "pdf"):
-            (folder / f"{name}.{ending}").write_bytes(buffer.getvalue())
+    def savefig(figure: Any, to: Path | io.BytesIO, **options: Any) -> None:
+        if isinstance(to, Path):
+            to.write_bytes(buffer.getvalue())
+        else:
+            to.write(buffer.getvalue())
 
-    with mock.patch("attnxai.report.style.save_figure", save):
+    with mock.patch.object(Figure, "savefig", savefig):
         yield

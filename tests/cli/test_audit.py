@@ -76,6 +76,7 @@ def test_the_folder_holds_the_page_and_the_numbers(model_file, images, tmp_path)
     assert (tmp_path / "out" / "audit.csv").read_text(encoding="utf-8").startswith("audit,")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_smallest_island_of_emission_can_be_chosen(model_file, images, tmp_path) -> None:
     run(model_file, images, tmp_path / "out", "--only", FIRST, "--min-island-pixels", 1)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
@@ -90,6 +91,7 @@ def make_maps(model_file, images, path, *explain):
     return path
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_maps_from_a_store_are_audited_instead(model_file, images, tmp_path) -> None:
     (images / "torn.png").write_bytes(b"\x89PNG")  # which the store lists with a reason
     maps = make_maps(model_file, images, tmp_path / "maps.zarr", "gates", "saliency")
@@ -120,6 +122,7 @@ def test_maps_from_a_store_are_audited_instead(model_file, images, tmp_path) -> 
     assert all(one == located[one["map"]] for one in own["audits"][FIRST]["maps"])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_images_may_lie_in_one_file(model_file, images, tmp_path) -> None:
     pixels = np.stack([np.asarray(Image.open(images / f"g{i}.png")) for i in range(10)])
     np.save(tmp_path / "cutouts.npy", pixels)
@@ -136,6 +139,7 @@ def test_images_may_lie_in_one_file(model_file, images, tmp_path) -> None:
     assert of_file == of_folder
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_maps_in_another_format_are_read_as_well(model_file, images, tmp_path) -> None:
     (images / "labels.csv").unlink()
     maps = make_maps(model_file, images, tmp_path / "maps.npz")

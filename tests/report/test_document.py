@@ -468,6 +468,7 @@ def test_the_terminal_shows_a_line_for_every_map(written):
         assert any(line.split() == ["noise", "ceiling,", edge, *shown.split()] for line in lines)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_figures_may_be_png_alone(tmp_path, written):
     _, content = written
     write_content(content, tmp_path / "out", figures="png")
