@@ -9,7 +9,6 @@ import html
 import io
 import json
 import re
-import types
 import warnings
 from pathlib import Path
 
@@ -480,24 +479,3 @@ def test_figures_may_be_png_alone(tmp_path, written):
     with pytest.raises(OptionError, match="unknown format of figures 'svg'"):
         write_content(content, tmp_path / "other", figures="svg")
     assert not (tmp_path / "other").exists()
-
-
-@pytest.mark.parametrize(
-    ("names", "consensus", "words"),
-    [
-        (("ann", "bob"), None, "2 annotators"),
-        (("ann",), None, "1 annotator"),
-        (("Radio Galaxy Zoo consensus",), None, "Radio Galaxy Zoo consensus"),
-        (("union of 3 annotators",), "union", "union of 3 annotators"),
-    ],
-)
-def test_a_consensus_is_not_one_annotator(names, consensus, words):
-    result = types.SimpleNamespace(
-        annotators=names,
-        settings={"consensus": consensus},
-        classes=("FR I", "FR II"),
-        verdict_sources=lambda: np.ones(2, bool),
-    )
-    assert document._compared(result) == f"2 sources (1 FR I, 1 FR II) · {words}"
-    counted = "" if words in ("1 annotator", "2 annotators") else f" · {words}"
-    assert document._compared(result, by_rule=True) == f"2 sources (1 FR I, 1 FR II){counted}"

@@ -20,6 +20,7 @@ from attnxai.agreement.model_comparison.comparison import compare_models
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.results import ALL
 from attnxai.errors import FewSourcesWarning
+from attnxai.report import document
 from attnxai.report.content import ReportContent
 from attnxai.report.document import write_report
 from attnxai.report.methods import methods_text
@@ -289,3 +290,24 @@ def test_undefined_values_name_each_source_once_and_none_that_is_not_there():
 
     assert counted(*["s1"] * 8) == [("NSS: why", 8, "s1")]
     assert counted(*"gfedcba") == [("NSS: why", 7, "a, b, c, d, e and 2 more")]
+
+
+@pytest.mark.parametrize(
+    ("names", "consensus", "words"),
+    [
+        (("ann", "bob"), None, "2 annotators"),
+        (("ann",), None, "1 annotator"),
+        (("Radio Galaxy Zoo consensus",), None, "Radio Galaxy Zoo consensus"),
+        (("union of 3 annotators",), "union", "union of 3 annotators"),
+    ],
+)
+def test_a_consensus_is_not_one_annotator(names, consensus, words):
+    result = SimpleNamespace(
+        annotators=names,
+        settings={"consensus": consensus},
+        classes=("FR I", "FR II"),
+        verdict_sources=lambda: np.ones(2, bool),
+    )
+    assert document._compared(result) == f"2 sources (1 FR I, 1 FR II) · {words}"
+    counted = "" if words in ("1 annotator", "2 annotators") else f" · {words}"
+    assert document._compared(result, by_rule=True) == f"2 sources (1 FR I, 1 FR II){counted}"
