@@ -42,7 +42,7 @@ def find_annotation_files(names: str | Path | Iterable[str | Path]) -> list[Foun
     Raises
     ------
     AnnotationError
-        If there is no such file, a folder is empty, or a pattern has an unknown field.
+        If there is no such file, a folder is empty or a Zarr store, or a pattern has an unknown field.
 
     Examples
     --------
@@ -71,6 +71,11 @@ def _files_of(name: str | Path) -> list[FoundFile]:
 
 def _in_folder(folder: Path) -> list[Path]:
     """Files below a folder; images only if there is nothing else, as masks are images too."""
+    if (folder / "zarr.json").is_file():
+        raise AnnotationError(
+            f"{folder} is a Zarr store, such as attnxai maps writes of maps; give it as maps (--maps, in Python maps), and "
+            "name a table or a folder of annotations"
+        )
     found = []
     for path in sorted(folder.rglob("*")):
         if (

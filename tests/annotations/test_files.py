@@ -78,3 +78,11 @@ def test_an_empty_folder(tmp_path: Path) -> None:
         find_annotation_files(tmp_path)
     with pytest.raises(AnnotationError, match="no annotation file is named"):
         find_annotation_files([])
+
+
+def test_a_store_of_maps_is_not_taken_for_a_folder_of_annotations(tmp_path: Path) -> None:
+    store = touch(tmp_path / "maps.zarr", "zarr.json", "source/zarr.json", "source/c/0")
+    with pytest.raises(
+        AnnotationError, match=r"maps\.zarr is a Zarr store.*give it as maps \(--maps"
+    ):
+        find_annotation_files(store)

@@ -19,6 +19,7 @@ from attnxai.data.readers.fits import read_planes
 from attnxai.data.readers.fits_coordinates import celestial_wcs
 from attnxai.data.short_repr import shown_name
 from attnxai.errors import MapFileError
+from attnxai.explanations.files.damage import damaged
 from attnxai.explanations.files.header import (
     BRIGHTNESS,
     LAYERS,
@@ -226,11 +227,11 @@ def read_folder(path: Path) -> MapStack | LooseMaps:
     names = index.pop(_FILES, None)
     header = checked_header(index, where)
     if not isinstance(names, list) or len(names) != len(header.sources):
-        raise MapFileError(f"{where} is damaged: {INDEX} names no file for each source")
+        raise damaged(where, f"{INDEX} names no file for each source")
     groups = []
     for name in names:
         if not isinstance(name, str) or Path(name).name != name or not (path / name).is_file():
-            raise MapFileError(f"{where} is damaged: it lacks the file {shown_name(name)}")
+            raise damaged(where, f"it lacks the file {shown_name(name)}")
         groups.append(list(_planes(path / name)))
     return stack_of(header, _arrays(groups, header.layers, len(names), where), where)
 
@@ -251,15 +252,14 @@ def _arrays(
     names = [*(f"{LAYERS}/{name}" for name in layers.values()), BRIGHTNESS, VALID]
     if len(groups) != n_sources or any(len(group) != len(names) for group in groups):
         n = sum(map(len, groups))
-        raise MapFileError(
-            f"{where} is damaged: it holds {n} images, and its header names {n_sources * len(names)}"
-        )
+        raise damaged(where, f"it holds {n} images, and its header names {n_sources * len(names)}")
 
     def array(name: str) -> NDArray[Any]:
         planes = [group[names.index(name)][1] for group in groups]
         if other := next((one for one in planes if one.shape != planes[0].shape), None):
-            raise MapFileError(
-                f"{where} is damaged: images of {shown_name(name)} have shapes {planes[0].shape} and {other.shape}"
+            raise damaged(
+                where,
+                f"images of {shown_name(name)} have shapes {planes[0].shape} and {other.shape}",
             )
         return np.stack(planes)
 

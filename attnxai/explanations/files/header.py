@@ -15,6 +15,7 @@ from attnxai.data.plain_values import checked_fields
 from attnxai.data.short_repr import shown_name
 from attnxai.data.wording import is_text
 from attnxai.errors import AlignmentError, MapFileError, OptionError, SpecificationError
+from attnxai.explanations.files.damage import damaged
 from attnxai.explanations.stack import MapStack, Split
 from attnxai.jobs.files import parse_json
 
@@ -161,9 +162,9 @@ def parse_header(text: bytes, where: str) -> dict[str, Any]:
     try:
         found = parse_json(text.decode())
     except ValueError as error:
-        raise MapFileError(f"{where} is damaged: its header is not valid JSON ({error})") from error
+        raise damaged(where, f"its header is not valid JSON ({error})") from error
     if not isinstance(found, dict):
-        raise MapFileError(f"{where} is damaged: its header is not a dictionary")
+        raise damaged(where, "its header is not a dictionary")
     return found
 
 
@@ -186,10 +187,10 @@ def checked_header(values: Any, where: str) -> Header:
             f"{FORMAT_VERSION} is known; write it again with this version of attnxai"
         )
     if len(set(header.sources)) < len(header.sources) or not all(header.sources):
-        raise MapFileError(f"{where} is damaged: its sources need different names")
+        raise damaged(where, "its sources need different names")
     texts = (header.model_name, *header.sources, *header.layers, *header.class_names)
     if not all(map(is_text, texts)):
-        raise MapFileError(f"{where} is damaged: it holds text that is not Unicode")
+        raise damaged(where, "it holds text that is not Unicode")
     return header
 
 
@@ -221,7 +222,7 @@ def stack_of(header: Header, array: Callable[[str], NDArray[Any]], where: str) -
         geometry = {name: _grid(place) for name, place in header.geometry.items()}
         scores = None if header.scores is None else np.asarray(header.scores, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise MapFileError(f"{where} is damaged: its header states {error}") from error
+        raise damaged(where, f"its header states {error}") from error
     layers = {name: array(f"{LAYERS}/{of}") for name, of in header.layers.items()}
     try:
         return MapStack(
@@ -241,7 +242,7 @@ def stack_of(header: Header, array: Callable[[str], NDArray[Any]], where: str) -
             means=header.means,
         )
     except AlignmentError as error:
-        raise MapFileError(f"{where} is damaged: {error}") from error
+        raise damaged(where, str(error)) from error
 
 
 def splits_of(values: Iterable[str], where: str) -> tuple[Split, ...]:
@@ -249,7 +250,7 @@ def splits_of(values: Iterable[str], where: str) -> tuple[Split, ...]:
     try:
         return tuple(Split(split) for split in values)
     except ValueError as error:
-        raise MapFileError(f"{where} is damaged: its header states {error}") from error
+        raise damaged(where, f"its header states {error}") from error
 
 
 def grids_of(places: Iterable[Any], where: str) -> tuple[GridTransform, ...]:
@@ -257,7 +258,7 @@ def grids_of(places: Iterable[Any], where: str) -> tuple[GridTransform, ...]:
     try:
         return tuple(map(_grid, places))
     except (TypeError, ValueError, OverflowError) as error:
-        raise MapFileError(f"{where} is damaged: its header states {error}") from error
+        raise damaged(where, f"its header states {error}") from error
 
 
 def _grid(place: Any) -> GridTransform:

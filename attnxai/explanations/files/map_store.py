@@ -20,6 +20,7 @@ from attnxai.data.plain_values import checked_fields
 from attnxai.data.short_repr import shown_name
 from attnxai.data.wording import counted, is_text
 from attnxai.errors import MapFileError, SpecificationError
+from attnxai.explanations.files.damage import damaged
 from attnxai.explanations.files.header import (
     BRIGHTNESS,
     FORMAT,
@@ -294,7 +295,7 @@ class MapStore:
         def numbers(name: str, *sides: int) -> NDArray[np.float64]:
             found = whole_array(path, name, allowance, where, is_complete=True)
             if found.shape != (n, *sides) or found.dtype.kind != "f":
-                raise MapFileError(f"{where} is damaged: {name} has another shape or type")
+                raise damaged(where, f"{name} has another shape or type")
             return found
 
         sources, reasons, splits = (
@@ -308,7 +309,7 @@ class MapStore:
             scores=numbers(SCORES, len(header.class_names)) if (path / SCORES).is_dir() else None,
         )
         if len(set(sources)) < n or not all(sources) or not all(map(is_text, sources)):
-            raise MapFileError(f"{where} is damaged: its sources need different names")
+            raise damaged(where, "its sources need different names")
         self._arrays = {
             name: ArrayOfChunks(path, name, sources, CHUNK, where)
             for name in (*header.layers.values(), BRIGHTNESS, VALID)
@@ -360,10 +361,10 @@ def _checked(attributes: Mapping[str, Any], where: str) -> StoreHeader:
             f"{FORMAT_VERSION} is known; write it again with this version of attnxai"
         )
     if not all(map(is_text, (header.model_name, *header.layers, *header.class_names))):
-        raise MapFileError(f"{where} is damaged: it holds text that is not Unicode")
+        raise damaged(where, "it holds text that is not Unicode")
     if not header.n_sources or not header.layers:
         raise MapFileError(f"{where} holds no maps")
     odd = [of for of in header.layers.values() if of != next(iter(array_names([of]).values()))]
     if odd or len(set(header.layers.values()) - set(_RESERVED)) < len(header.layers):
-        raise MapFileError(f"{where} is damaged: its layers need arrays with different names")
+        raise damaged(where, "its layers need arrays with different names")
     return header

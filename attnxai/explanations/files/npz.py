@@ -19,6 +19,7 @@ from attnxai.data.readers.npy import parse_npy
 from attnxai.data.short_repr import shown_name
 from attnxai.data.wording import did_you_mean
 from attnxai.errors import MapFileError
+from attnxai.explanations.files.damage import MADE_AGAIN, damaged
 from attnxai.explanations.files.header import (
     arrays_of,
     checked_header,
@@ -66,7 +67,7 @@ def read(path: Path) -> MapStack | LooseMaps:
 
             def array(name: str) -> NDArray[Any]:
                 if f"{name}{_ENDING}" not in members:
-                    raise MapFileError(f"{where} is damaged: it lacks the array {shown_name(name)}")
+                    raise damaged(where, f"it lacks the array {shown_name(name)}")
                 return _array(archive, name, where)
 
             return stack_of(header, array, where)
@@ -76,7 +77,7 @@ def read(path: Path) -> MapStack | LooseMaps:
             NotImplementedError, KeyError, OverflowError, UnicodeError) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise MapFileError(
-            f"{where} cannot be read, it may be truncated or damaged: {reason}"
+            f"{where} cannot be read, it may be truncated or damaged: {reason}; {MADE_AGAIN}"
         ) from error
 
 
@@ -85,7 +86,7 @@ def _members(archive: zipfile.ZipFile, path: Path, where: str) -> list[str]:
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
         twice, _ = Counter(names).most_common(1)[0]
-        raise MapFileError(f"{where} is damaged: it holds {shown_name(twice)} twice")
+        raise damaged(where, f"it holds {shown_name(twice)} twice")
     size = path.stat().st_size
     claimed = sum(member.file_size for member in members)
     if claimed > _MOST_INFLATED + _MOST_INFLATED_PER_BYTE * size:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from attnxai.data.short_repr import shown_name
 from attnxai.data.wording import counted
 from attnxai.errors import MapFileError
+from attnxai.explanations.files.damage import MADE_AGAIN, damaged
 from attnxai.jobs.files import read_json
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _TYPES = {
     **{name: np.dtype(name) for name in ("float16", "float32", "float64")},
 }
 _CODECS = (["bytes"], ["bytes", "gzip"], ["bytes", "zstd"])
-MADE_AGAIN = "make the maps again by the command that made them (attnxai maps, with --overwrite)"
 _MOST_METADATA = 1 << 26
 _MOST_CHUNKS_KEPT, _MOST_BYTES_KEPT = 24, 1 << 28
 _MOST_INFLATED = 1 << 28
@@ -40,17 +39,6 @@ _MOST_INFLATED_PER_BYTE = 64
 _LEAST_FILE = 4096
 _MOST_AXES = 3
 _ZSTD = b"\x28\xb5\x2f\xfd"
-
-
-@contextlib.contextmanager
-def saying_how_to_mend() -> Iterator[None]:
-    """Say of a damaged store what to do, where an error does not."""
-    try:
-        yield
-    except MapFileError as error:
-        if MADE_AGAIN in str(error) or not re.search(r" (is|be) damaged", str(error)):
-            raise
-        raise MapFileError(f"{error}; {MADE_AGAIN}") from error
 
 
 class Allowance:
@@ -95,7 +83,7 @@ def metadata_of(path: Path, where: str) -> dict[str, Any]:
             raise ValueError("not of version 3")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)[:200]
-        raise MapFileError(f"{where} is damaged: {METADATA} cannot be used ({reason})") from error
+        raise damaged(where, f"{METADATA} cannot be used ({reason})") from error
     return found
 
 
@@ -106,7 +94,7 @@ def whole_array(
     place = f"the array {shown_name(name)} of {where}"
     folder = path.joinpath(*name.split("/"))
     if not (folder / METADATA).is_file():
-        raise MapFileError(f"{where} is damaged: it lacks the array {shown_name(name)}")
+        raise damaged(where, f"it lacks the array {shown_name(name)}")
     found = metadata_of(folder, place)
     shape, chunk, n_bytes = _layout(found, place)
     chunk_bytes = n_bytes * math.prod(chunk)
@@ -116,14 +104,12 @@ def whole_array(
     files = _files(folder)
     n_chunks = math.prod(-(-side // of) for side, of in zip(shape, chunk, strict=True))
     if is_complete and len(files) != n_chunks:
-        raise MapFileError(
-            f"{place} is damaged: it should have {counted(n_chunks, 'chunk')} and has {len(files)}"
-        )
+        raise damaged(place, f"it should have {counted(n_chunks, 'chunk')} and has {len(files)}")
     for file in files:
         _check_chunk(file, chunk_bytes, codecs, place)
     values = _values(folder, ..., place)
     if values.shape != shape:
-        raise MapFileError(f"{place} is damaged: it has another shape than it claims")
+        raise damaged(place, "it has another shape than it claims")
     return values
 
 
@@ -134,21 +120,21 @@ def texts(path: Path, name: str, n: int, allowance: Allowance, where: str) -> tu
     found = metadata_of(folder, place)
     shape, chunk = _sides(found.get("shape"), place), _chunk_of(found, place)
     if found.get("data_type") != "string" or shape != (n,) or len(chunk) != 1:
-        raise MapFileError(f"{place} is damaged: it should be an array of {counted(n, 'text')}")
+        raise damaged(place, f"it should be an array of {counted(n, 'text')}")
     _codec_names(found, place, (["vlen-utf8", "zstd"],))
     # a value has four bytes for its length
     allowance.take(4 * n, place)
     files = _files(folder)
     if len(files) != -(-n // chunk[0]):
-        raise MapFileError(f"{place} is damaged: it has {counted(len(files), 'chunk')}")
+        raise damaged(place, f"it has {counted(len(files), 'chunk')}")
     for file in files:
         n_bytes = _zstd_size(_content(file, place))
         if n_bytes < 4:
-            raise MapFileError(f"{place} is damaged: its chunk {file.name} states no size")
+            raise damaged(place, f"its chunk {file.name} states no size")
         allowance.take(n_bytes, place)
     values = _values(folder, ..., place)
     if values.shape != (n,) or not all(isinstance(value, str) for value in values):
-        raise MapFileError(f"{place} is damaged: it holds something else than texts")
+        raise damaged(place, "it holds something else than texts")
     return tuple(map(str, values))
 
 
@@ -165,11 +151,11 @@ class ArrayOfChunks:
         self._place = f"the array {shown_name(name)} of {where}"
         self._folder, self._n_chunk = path / name, n_chunk
         if not (self._folder / METADATA).is_file():
-            raise MapFileError(f"{where} is damaged: it lacks the array {shown_name(name)}")
+            raise damaged(where, f"it lacks the array {shown_name(name)}")
         found = metadata_of(self._folder, self._place)
         shape, chunk, n_bytes = _layout(found, self._place)
         if len(shape) != _MOST_AXES or shape[0] != n or chunk != (n_chunk, *shape[1:]):
-            raise MapFileError(f"{self._place} is damaged: it has another shape, or other chunks")
+            raise damaged(self._place, "it has another shape, or other chunks")
         self.shape = shape[0], shape[1], shape[2]
         self._chunk_bytes = n_bytes * math.prod(chunk)
         self._codecs = _codec_names(found, self._place)
@@ -198,35 +184,25 @@ class ArrayOfChunks:
         return chunk
 
     def _chunk(self, index: int) -> NDArray[Any]:
-        try:
-            return self._read_chunk(index)
-        except MapFileError as error:
-            own = self._sources[index * self._n_chunk :][: self._n_chunk]
-            raise MapFileError(
-                f"{error} (file {self._file(index)}, with the maps of {own[0]!r} to {own[-1]!r}); {MADE_AGAIN}"
-            ) from error
-
-    def _file(self, index: int) -> Path:
-        return self._folder / "c" / str(index) / "0" / "0"
-
-    def _read_chunk(self, index: int) -> NDArray[Any]:
-        file = self._file(index)
+        file = self._folder / "c" / str(index) / "0" / "0"
+        first = index * self._n_chunk
+        own = self._sources[first : first + self._n_chunk]
+        place = f"{self._place} (file {file}, with the maps of {own[0]!r} to {own[-1]!r})"
         if not file.is_symlink() and not file.exists():
-            raise MapFileError(f"{self._place} is damaged: it lacks the chunk {index}")
+            raise damaged(place, f"it lacks the chunk {index}")
         allowed = max(
             _MOST_INFLATED, _MOST_INFLATED_PER_BYTE * max(file.lstat().st_size, _LEAST_FILE)
         )
         if self._chunk_bytes > allowed:
-            raise MapFileError(
-                f"{self._place} claims {self._chunk_bytes} bytes a chunk, more than its files can be trusted with"
+            raise damaged(
+                place,
+                f"it claims {self._chunk_bytes} bytes a chunk, more than its files can be trusted with",
             )
-        _check_chunk(file, self._chunk_bytes, self._codecs, self._place)
-        first = index * self._n_chunk
-        where = slice(first, first + self._n_chunk)
-        with _told_of(self._place):
+        _check_chunk(file, self._chunk_bytes, self._codecs, place)
+        with _told_of(place):
             if self._array is None:
                 self._array = _opened(self._folder)
-            return np.asarray(self._array[where])
+            return np.asarray(self._array[first : first + self._n_chunk])
 
 
 def _values(folder: Path, where: Any, place: str) -> NDArray[Any]:
@@ -250,7 +226,9 @@ def _told_of(place: str) -> Iterator[None]:
         raise
     except Exception as error:  # of the codecs, which can raise anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise MapFileError(f"{place} cannot be read, it may be damaged: {reason}") from error
+        raise MapFileError(
+            f"{place} cannot be read, it may be damaged: {reason}; {MADE_AGAIN}"
+        ) from error
 
 
 def _files(folder: Path) -> list[Path]:
@@ -283,7 +261,7 @@ def _chunk_of(found: dict[str, Any], place: str) -> tuple[int, ...]:
 def _sides(given: Any, place: str) -> tuple[int, ...]:
     if isinstance(given, list) and all(type(n) is int and 0 < n < 1 << 48 for n in given):
         return tuple(given)
-    raise MapFileError(f"{place} is damaged: its shape or that of its chunks is {str(given)[:60]}")
+    raise damaged(place, f"its shape or that of its chunks is {str(given)[:60]}")
 
 
 def _codec_names(
@@ -312,21 +290,19 @@ def _check_chunk(file: Path, n_bytes: int, codecs: list[str], place: str) -> Non
             # further members would be unpacked, too
             n_found += len(unpacker.unused_data)
         except zlib.error as error:
-            raise MapFileError(f"{place} is damaged: its chunk {file.name}: {error}") from error
+            raise damaged(place, f"its chunk {file.name}: {error}") from error
     elif "zstd" in codecs:
         n_found = _zstd_size(content)
     else:
         n_found = len(content)
     if n_found != n_bytes:
-        raise MapFileError(
-            f"{place} is damaged: its chunk {file.name} has another size than the array claims"
-        )
+        raise damaged(place, f"its chunk {file.name} has another size than the array claims")
 
 
 def _content(file: Path, place: str) -> bytes:
     try:
         if file.is_symlink() or not file.is_file():
-            raise MapFileError(f"{place} is damaged: its chunk {file.name} is not a file")
+            raise damaged(place, f"its chunk {file.name} is not a file")
         return file.read_bytes()
     except OSError as error:
         raise MapFileError(

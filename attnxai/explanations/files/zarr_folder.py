@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import LeftOutWarning, MapFileError
+from attnxai.explanations.files.damage import MADE_AGAIN, damaged
 from attnxai.explanations.files.header import LAYERS, checked_header, stack_of
 from attnxai.explanations.files.loose import LooseMaps
 from attnxai.explanations.files.map_chunks import MapChunks
@@ -19,12 +20,10 @@ from attnxai.explanations.files.map_store import (
     write_stack,
 )
 from attnxai.explanations.files.zarr_arrays import (
-    MADE_AGAIN,
     METADATA,
     Allowance,
     array_names_in,
     metadata_of,
-    saying_how_to_mend,
     whole_array,
 )
 
@@ -91,10 +90,9 @@ def read(path: Path) -> MapStack | MapChunks | LooseMaps:
     where = f"Zarr group of maps {path}"
     if not (path / METADATA).is_file():
         raise MapFileError(f"{where} is of version 2; write it in version 3")
-    with saying_how_to_mend():
-        store = open_store(path)
-        if store is not None:
-            return MapChunks.of_store(_noted(store))
+    store = open_store(path)
+    if store is not None:
+        return MapChunks.of_store(_noted(store))
     attributes = _attributes(path, where)
     allowance = Allowance(path)
     if ATTRIBUTE in attributes:  # one chunk a source, and all the rest in the header
@@ -118,7 +116,7 @@ def _attributes(path: Path, where: str) -> dict[str, Any]:
         raise MapFileError(f"{where} is an array; maps are a group of arrays")
     attributes = root.get("attributes") or {}
     if not isinstance(attributes, dict):
-        raise MapFileError(f"{where} is damaged: its attributes are not a dictionary")
+        raise damaged(where, "its attributes are not a dictionary")
     return attributes
 
 
