@@ -22,7 +22,7 @@ from attnxai.cli.console import (
     typed_command,
     verbosity,
 )
-from attnxai.cli.endings import command
+from attnxai.cli.endings import command, resumable
 from attnxai.cli.help import ANNOTATIONS, INPUTS, MACHINE, MAPS, OUTPUT, STATISTICS
 from attnxai.cli.map_files import MapFiles, check_given
 from attnxai.cli.networks import Networks
@@ -270,6 +270,7 @@ def compare(
     repetition: Repetition | None = given.pop("repetition", None)
     with (
         output_folder(output, what="report", default=DEFAULT_FOLDER, overwrite=overwrite) as folder,
+        resumable(lambda: _kept_in(folder.unfinished)),
         collected_assumptions() as assumed,
     ):
         models = named_models(model or ())
@@ -326,6 +327,7 @@ def compare(
                 rng=seed,
                 n_workers=workers,
                 scheduler=scheduler,
+                resume_folder=folder.unfinished,
                 on_step=lambda name, n, total: steps[name](n, total),
             )
             verdict = write_report(
@@ -346,3 +348,8 @@ def compare(
         details.print()
     console.print(f"Report: {folder.path / 'index.html'}", soft_wrap=True)
     details.print("Beside it: summary.json, per_source.csv, agreement.tex (LaTeX tables), figures")
+
+
+def _kept_in(unfinished: Path) -> str:
+    """What the same command goes on from."""
+    return f"what was compared so far is kept in {unfinished}" if unfinished.is_dir() else ""

@@ -24,6 +24,7 @@ FORMAT = "attnxai-manifest"
 MANIFEST_NAME = "manifest.json"
 _LOCK_NAME = ".attnxai-lock"
 _PARTIAL_NAME = ".attnxai-partial"
+_UNFINISHED_NAME = ".attnxai-unfinished"
 
 
 @contextlib.contextmanager
@@ -33,7 +34,7 @@ def claimed_folder(
     """Make a folder, or use an existing one, and lock it against other runs while the block runs.
 
     ``refuse`` is called with the names of what lies there and raises an error if they should not be added
-    to. What a run that was killed has left there is removed. A folder that was made and is still empty is
+    to. What a run that was killed has left there is removed, but for what the next can go on from. A folder that was made and is still empty is
     removed if the block ends with an error.
     """
     if folder.is_dir():
@@ -45,7 +46,7 @@ def claimed_folder(
 
 
 def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {_LOCK_NAME, _PARTIAL_NAME}
+    return {path.name for path in folder.iterdir()} - {_LOCK_NAME, _PARTIAL_NAME, _UNFINISHED_NAME}
 
 
 class OutputFolder:
@@ -53,11 +54,17 @@ class OutputFolder:
 
     def __init__(self, path: Path, *, what: str, overwrite: bool) -> None:
         self._path, self._what, self._overwrite = path, what, overwrite
+        self._unfinished = path / _UNFINISHED_NAME
 
     @property
     def path(self) -> Path:
         """Where the files are, which may be known only when they are written."""
         return self._path
+
+    @property
+    def unfinished(self) -> Path:
+        """A hidden folder for what a run has finished before its results, which is removed when they are written."""
+        return self._unfinished
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Path]:
@@ -69,6 +76,7 @@ class OutputFolder:
             try:
                 yield partial
                 self._publish(partial)
+                shutil.rmtree(self._unfinished, ignore_errors=True)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
 
@@ -189,7 +197,7 @@ def _a(what: str) -> str:
 
 
 def _numbered(default: str, stack: contextlib.ExitStack) -> Path:
-    """Lock the first free folder of a name, or one that a killed run has left empty."""
+    """Lock the first free folder of a name, or one in which a killed run has left no results."""
 
     def refuse(names: set[str]) -> None:
         if names:
@@ -197,8 +205,9 @@ def _numbered(default: str, stack: contextlib.ExitStack) -> Path:
 
     for number in itertools.count(1):
         folder = Path(default if number == 1 else f"{default}-{number}")
-        # a folder without a lock file may be one that another run has made this moment
-        if os.path.lexists(folder) and not (folder / _LOCK_NAME).is_file():
+        # a folder without either may be one that another run has made this moment
+        left = (folder / _LOCK_NAME).is_file() or (folder / _UNFINISHED_NAME).is_dir()
+        if os.path.lexists(folder) and not left:
             continue
         with contextlib.suppress(InUseError):
             stack.enter_context(claimed_folder(folder, refuse=refuse))

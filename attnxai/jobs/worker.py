@@ -141,7 +141,10 @@ def _logging_to(path: Path | None) -> Iterator[None]:
 def serve(connection: Connection, plugins: Sequence[str]) -> None:
     """Main function of a worker process: load plug-ins, and run jobs until there are no more."""
     _leave_with_parent()
+    # until then there are no temporary files, and a request to end just ends the process
     load_plugins(plugins)
+    # by an exception, so that temporary files are removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_ASKED_TO_END))
     while True:
         try:
             job: Job = connection.recv()
@@ -189,10 +192,8 @@ def _printing_to(path: Path | None) -> Iterator[None]:
 
 
 def _leave_with_parent() -> None:
-    """Ignore Ctrl-C, which the parent process handles, and end when the parent asks or has ended."""
+    """Ignore Ctrl-C, which the parent process handles, and end when that has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # by an exception, so that temporary files are removed
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_ASKED_TO_END))
     parent = multiprocessing.parent_process()
     if parent is not None:
 

@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 import torch
 
+import attnxai
 from attnxai.models.torch_files import read_checkpoint_file
+from tests.builders import made_up
 from tests.data.mirabest_files import write_batches, write_wcs_table
 from tests.study.conftest import write_marks
 
@@ -31,6 +33,11 @@ COMMANDS = {
     "compare": [
         *("compare", "--model", "d8.pt", "--annotations", "expert.csv", "--threads", "1"),
         *(*FEW_DRAWS, "--output", "out"),
+    ],
+    "compare blocks": [
+        *("compare", "--maps", "data/maps.zarr", "--images", "data/images"),
+        *("--annotations", "data/marks.csv", "--workers", "2", "--plugin", "data/often.py"),
+        *("--metric", "nss", *FEW_DRAWS, "--output", "out"),
     ],
     "train": ["train", "--group", "C1", *TRAINING, "--epochs", "3", "--output", "m.pt"],
     "study": [
@@ -81,6 +88,25 @@ def with_images(folder):
     names = write_batches(folder / "data" / "batches")
     write_wcs_table(folder / "data" / "mirabest_wcs.csv", names)
     write_marks(folder / "marks.csv", MARKED)
+
+
+def with_many_sources(folder):
+    """Write a store of maps, images and marks of 700 sources, and a plug-in that keeps sums whenever it can."""
+    maps, marks, images = made_up(n_sources=700, side=24, agreement=0.3)
+    (folder / "data" / "images").mkdir(parents=True)
+    maps.write(folder / "data" / "maps.zarr")
+    attnxai.annotations.write_annotations(marks, folder / "data" / "marks.csv")
+    for image in images:
+        np.save(folder / "data" / "images" / f"{image.source}.npy", image.pixels)
+    (folder / "data" / "often.py").write_text(
+        "from attnxai.agreement.comparison import kept_sums\n"
+        "kept_sums._EVERY_S, kept_sums._MOST_OF_TIME = 0.0, 1e9\n"
+    )
+
+
+def prepare(name, folder):
+    """Write what a command needs."""
+    (with_many_sources if name == "compare blocks" else with_images)(folder)
 
 
 def files_of(folder):
@@ -215,7 +241,8 @@ def kills(start, name, folder, whole_s, n_kills, moments):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "n_kills"), [("compare", 4), ("train", 5), ("validate", 4), ("study", 4)]
+    ("name", "n_kills"),
+    [("compare", 4), ("compare blocks", 4), ("train", 5), ("validate", 4), ("study", 4)],
 )
 def test_kills_at_random_moments_leave_the_bytes_of_an_undisturbed_run(
     tmp_path, start, name, n_kills
@@ -225,7 +252,7 @@ def test_kills_at_random_moments_leave_the_bytes_of_an_undisturbed_run(
     folders = [tmp_path / one / "place" for one in ("whole", "killed")]
     for folder in folders:
         folder.mkdir(parents=True)
-        with_images(folder)
+        prepare(name, folder)
     begun = time.monotonic()
     assert run(start, name, folders[0])[0] == 0
     whole_s = time.monotonic() - begun
@@ -235,10 +262,11 @@ def test_kills_at_random_moments_leave_the_bytes_of_an_undisturbed_run(
         assert whole_s > 0.5, "the command was faster than the kills"
         shutil.rmtree(folders[1])
         folders[1].mkdir()
-        with_images(folders[1])
+        prepare(name, folders[1])
     code, process = run(start, name, folders[1])
     assert code == 0 or "already" in process.stderr
     whole, killed = map(compared, folders)
+    assert not list(folders[1].rglob(".attnxai-*"))
     assert list(killed) == list(whole)
     assert [one for one, content in whole.items() if killed[one] != content] == []
 

@@ -347,6 +347,24 @@ def test_what_a_killed_run_left_is_gone_after_the_next(here, start, output) -> N
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("output", [None, "report"])
+def test_what_a_run_can_go_on_from_stays_until_there_are_results(here, output) -> None:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        output_folder(output, what="report", default="report") as folder,
+    ):
+        folder.unfinished.mkdir()
+        (folder.unfinished / "sum").write_text("1")
+        raise KeyboardInterrupt
+    assert content(here / "report") == {".attnxai-unfinished/sum": "1"}
+    with output_folder(output, what="report", default="report") as folder:
+        assert folder.path == Path("report")
+        assert (folder.unfinished / "sum").read_text() == "1"
+        fill(folder)
+    assert content(here / "report") == REPORT
+    assert not folder.unfinished.exists()
+
+
 KILLED_WITHIN = """
 import os, shutil, signal, sys
 from tests.jobs.test_output_folder import REPORT, write

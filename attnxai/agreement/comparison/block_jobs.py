@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attnxai.agreement.comparison.blocks import BLOCK_SIZE, deal_blocks
 from attnxai.agreement.comparison.gathering import Found, OfBlock, Request, SourceBlock, gather
-from attnxai.agreement.comparison.joining import InOrder, JoinedBlocks
+from attnxai.agreement.comparison.joining import JoinedBlocks
+from attnxai.agreement.comparison.kept_sums import KeptSum, SumOfBlocks
 from attnxai.agreement.comparison.once import Once
 from attnxai.agreement.comparison.strata import ANNOTATORS, KnownOfSources
 from attnxai.agreement.comparison.totals import TargetTotals
@@ -26,16 +28,19 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.settings import ComparisonSettings
     from attnxai.agreement.comparison.streams import Streams
 
+_Sum = TypeVar("_Sum", bound=SumOfBlocks)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
     """Where blocks are measured: in this process, in ``n_workers`` processes, or by those of a Dask ``scheduler``.
 
-    What is found does not depend on it.
+    What is found does not depend on it. In ``resume_folder`` sums are kept now and then, from which the same call goes on.
     """
 
     n_workers: int = 1
     scheduler: str | None = None
+    resume_folder: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,6 +50,13 @@ class _Task:
     sources: SourceBlock
     request: Request
     of: OfBlock | None = None
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """Everything that its result is made from."""
+        of = self.of
+        known = () if of is None else (of.number, of.known_of_all, of.totals)
+        return self.sources, self.request, *known
 
 
 def gather_blocks(
@@ -56,58 +68,46 @@ def gather_blocks(
 
     ``on_step`` is called with the numbers of finished jobs and of all.
     """
-    blocks = [blocks_of(source, r.settings, r.streams) for _, source, r in comparisons]
-    tasks = {
-        f"block {b + 1} of {name}": (
-            (c, b),
-            _Task(sources=source.block(positions), request=request),
-        )
-        for c, (name, source, request) in enumerate(comparisons)
-        for b, positions in enumerate(blocks[c])
-    }
-    n_done = 0
-
-    def done(name: str) -> tuple[int, int]:
-        nonlocal n_done
-        n_done += 1
-        on_step(n_done, 2 * len(tasks))
-        return tasks[name][0]
-
-    summed = [_Totals() for _ in comparisons]
-
-    def add_totals(name: str, totals: TargetTotals) -> None:
-        comparison, block = done(name)
-        summed[comparison].in_order.add(block, totals)
-
-    _run(_totals, {name: task for name, (_, task) in tasks.items()}, workers, add_totals)
-    of_all = [
-        (KnownOfSources.of(source.whole), one.total())
-        for (_, source, _), one in zip(comparisons, summed, strict=True)
+    names = [name for name, _, _ in comparisons]
+    tasks = [
+        [
+            _Task(sources=source.block(positions), request=request)
+            for positions in blocks_of(source, request.settings, request.streams)
+        ]
+        for _, source, request in comparisons
     ]
-    measured = {
-        name: dataclasses.replace(
-            task, of=OfBlock(number=b, known_of_all=of_all[c][0], totals=of_all[c][1])
+    n_blocks = sum(map(len, tasks))
+
+    def first_step(n_done: int) -> None:
+        on_step(n_done, 2 * n_blocks)
+
+    summed = _run(_totals, names, tasks, [_Totals() for _ in names], workers, first_step)
+    totals = [one.total() for one in summed]
+    measured = []
+    for own, total, (_, source, _) in zip(tasks, totals, comparisons, strict=True):
+        known = KnownOfSources.of(source.whole)
+        measured.append(
+            [
+                dataclasses.replace(task, of=OfBlock(number=b, known_of_all=known, totals=total))
+                for b, task in enumerate(own)
+            ]
         )
-        for name, ((c, b), task) in tasks.items()
-    }
-    joined = [JoinedBlocks(len(own)) for own in blocks]
 
-    def add(name: str, found: Found) -> None:
-        comparison, block = done(name)
-        joined[comparison].add(block, found)
+    def second_step(n_done: int) -> None:
+        on_step(n_blocks + n_done, 2 * n_blocks)
 
-    _run(_measured, measured, workers, add)
-    return [(one.joined(), totals) for one, (_, totals) in zip(joined, of_all, strict=True)]
+    joined = _run(_measured, names, measured, [JoinedBlocks() for _ in names], workers, second_step)
+    return [(one.joined(), total) for one, total in zip(joined, totals, strict=True)]
 
 
 class _Totals:
-    """The sum of the totals of blocks, in the order of their numbers."""
+    """The sum of the totals of blocks."""
 
     def __init__(self) -> None:
         self._sum: list[TargetTotals] = []
-        self.in_order = InOrder(self._add)
 
-    def _add(self, totals: TargetTotals) -> None:
+    def add(self, totals: TargetTotals) -> None:
+        """Add the next block."""
         self._sum = [self._sum[0] + totals] if self._sum else [totals]
 
     def total(self) -> TargetTotals:
@@ -141,17 +141,44 @@ def blocks_of(
 
 def _run(
     function: Callable[[_Task, Report], Any],
-    tasks: Mapping[str, _Task],
+    names: Sequence[str],
+    tasks: Sequence[Sequence[_Task]],
+    sums: Sequence[_Sum],
     workers: Workers,
-    on_result: Callable[[str, Any], None],
-) -> None:
-    jobs = [Job(name=name, function=function, argument=task) for name, task in tasks.items()]
+    on_step: Callable[[int], None],
+) -> list[_Sum]:
+    """Run the tasks of every comparison, and add up what they find."""
+    # with the hashes of files in which metrics and nulls of others lie
+    made_from = [
+        [(function.__name__, settings, *task.parts) for task in own]
+        for own in tasks
+        for settings in [own[0].request.settings.to_record()]
+    ]
+    kept = [
+        KeptSum(new, own, workers.resume_folder) for new, own in zip(sums, made_from, strict=True)
+    ]
+    n_done = sum(one.n_added for one in kept)
+    if n_done:
+        on_step(n_done)
+    jobs = {
+        f"block {b + 1} of {name}": (c, b)
+        for c, name in enumerate(names)
+        for b in range(kept[c].n_added, len(tasks[c]))
+    }
+
+    def add(name: str, found: Any) -> None:
+        nonlocal n_done
+        comparison, block = jobs[name]
+        kept[comparison].add(block, found)
+        n_done += 1
+        on_step(n_done)
+
     try:
         run_jobs(
-            jobs,
+            [Job(name=n, function=function, argument=tasks[c][b]) for n, (c, b) in jobs.items()],
             n_workers=workers.n_workers,
             scheduler=workers.scheduler,
-            on_result=on_result,
+            on_result=add,
             keep_results=False,
         )
     except JobError as error:
@@ -160,6 +187,7 @@ def _run(
         if isinstance(cause, AttnxaiError) and not isinstance(cause, JobError):
             raise cause from None
         raise
+    return [one.sum for one in kept]
 
 
 def _totals(task: _Task, report: Report) -> TargetTotals:

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
@@ -60,6 +61,7 @@ def compare(
     rng: np.random.Generator | int = 0,
     n_workers: int = 1,
     scheduler: str | None = None,
+    resume_folder: str | Path | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> AgreementResult:
     """Agreement of a model's maps with annotations of the same sources.
@@ -86,6 +88,9 @@ def compare(
         Processes that compare more than ``settings.most_together`` sources, block by block.
     scheduler : str, optional
         Address of a Dask scheduler, such as ``tcp://host:8786``, whose workers do so instead.
+    resume_folder : path, optional
+        Folder in which what blocks add up to is kept every minute, so that the same call goes on from there after whatever
+        has ended it. The files are signed with a key of the user, and only those are read. The caller removes the folder.
     on_step : callable, optional
         Called with the number of finished steps and of all steps.
 
@@ -114,7 +119,11 @@ def compare(
         use_source_weights=use_source_weights,
         settings=settings,
         rng=rng,
-        workers=Workers(n_workers=n_workers, scheduler=scheduler),
+        workers=Workers(
+            n_workers=n_workers,
+            scheduler=scheduler,
+            resume_folder=None if resume_folder is None else Path(resume_folder),
+        ),
         on_step=None if on_step is None else lambda _, n, n_steps: on_step(n, n_steps),
     )[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,42 +21,17 @@ if TYPE_CHECKING:
     from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
 
 
-_Result = TypeVar("_Result")
-
-
-class InOrder(Generic[_Result]):
-    """Results of blocks that are finished in any order, handed on in the order of their numbers, on which sums depend."""
-
-    def __init__(self, take: Callable[[_Result], None]) -> None:
-        self._take = take
-        self._waiting: dict[int, _Result] = {}
-        self._n_taken = 0
-
-    def add(self, number: int, result: _Result) -> None:
-        """Add a result, which waits for those before it."""
-        self._waiting[number] = result
-        while self._n_taken in self._waiting:
-            self._take(self._waiting.pop(self._n_taken))
-            self._n_taken += 1
-
-
 class JoinedBlocks:
-    """Blocks that are added in whatever order they are finished, and joined in the order of their numbers.
+    """Blocks in the order of their numbers; of the tests, which are large, only sums are kept."""
 
-    Of the tests, which are large, only sums are kept.
-    """
-
-    def __init__(self, n_blocks: int) -> None:
-        self._n_blocks = n_blocks
-        self._found = InOrder(self._join)
+    def __init__(self) -> None:
+        self._n_blocks = 0
         self._everywhere, self._within = _Parts(), _Parts()
         self._left_out: list[tuple[str, str]] = []
 
-    def add(self, number: int, found: Found) -> None:
-        """Add a block."""
-        self._found.add(number, found)
-
-    def _join(self, found: Found) -> None:
+    def add(self, found: Found) -> None:
+        """Add the next block."""
+        self._n_blocks += 1
         self._everywhere.add(found.everywhere)
         if found.within is not None:
             self._within.add(found.within)

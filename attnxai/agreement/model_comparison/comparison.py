@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attnxai import presenters
@@ -77,6 +78,7 @@ def compare_models(
     rng: int = 0,
     n_workers: int = 1,
     scheduler: str | None = None,
+    resume_folder: str | Path | None = None,
     on_step: Callable[[str, int, int], None] | None = None,
 ) -> Comparison:
     """Agreement of the maps of several models with annotations, and the differences between the models.
@@ -89,7 +91,7 @@ def compare_models(
         As in :func:`attnxai.compare`.
     rng : int
         Seed: the same for every model, so that all are tested under the same draws.
-    n_workers, scheduler
+    n_workers, scheduler, resume_folder
         As in :func:`attnxai.compare`.
     on_step : callable, optional
         Called with the name of the model and the number of its finished steps and of all.
@@ -132,7 +134,11 @@ def compare_models(
         use_source_weights=use_source_weights,
         settings=settings,
         rng=rng,
-        workers=Workers(n_workers=n_workers, scheduler=scheduler),
+        workers=Workers(
+            n_workers=n_workers,
+            scheduler=scheduler,
+            resume_folder=None if resume_folder is None else Path(resume_folder),
+        ),
         on_step=on_step,
     )
     if len(results) < 2:

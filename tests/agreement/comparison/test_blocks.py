@@ -14,7 +14,6 @@ from scipy.stats import binom
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, block_jobs, compare_pairs, shown
 from attnxai.agreement.comparison.blocks import deal_blocks
-from attnxai.agreement.comparison.joining import InOrder
 from attnxai.alignment import on_demand
 from attnxai.alignment.pairs import align
 from attnxai.annotations.shapes import Label, Shape, ShapeKind
@@ -55,16 +54,6 @@ def test_every_source_is_in_one_block_and_groups_are_spread_evenly():
     )  # a small group stays whole
     again = deal_blocks(groups, np.random.default_rng(0))
     assert all(np.array_equal(one, other) for one, other in zip(blocks, again, strict=True))
-
-
-def test_results_are_handed_on_in_the_order_of_blocks_as_soon_as_those_before_are_there():
-    taken: list[str] = []
-    in_order = InOrder(taken.append)
-    seen = []
-    for number in (2, 0, 1, 4, 3):
-        in_order.add(number, str(number))
-        seen.append("".join(taken))
-    assert seen == ["", "0", "012", "012", "01234"]
 
 
 @pytest.mark.parametrize("options", [{}, {"consensus": "mean"}, {"within": "emission"}])

@@ -1,0 +1,112 @@
+"""Sums over blocks of sources in the order of their numbers, kept in a file now and then."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import platform
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import scipy
+
+import attnxai
+from attnxai.errors import AttnxaiWarning
+from attnxai.jobs.files import clear_partial_files
+from attnxai.jobs.signed_pickles import read_signed, write_signed
+
+_EVERY_S = 60.0
+_MOST_OF_TIME = 0.02
+_VERSIONS = (attnxai.__version__, np.__version__, scipy.__version__, platform.python_version())
+
+
+class SumOfBlocks(Protocol):
+    """What blocks add up to; it can be pickled."""
+
+    def add(self, found: Any) -> None:
+        """Add the next block."""
+
+
+_Sum = TypeVar("_Sum", bound=SumOfBlocks)
+
+
+class KeptSum(Generic[_Sum]):
+    """A sum over blocks that are finished in any order, added in that of their numbers, on which its digits depend.
+
+    With a ``folder``, the sum is written there every minute, and with the same blocks a later run begins with it. It is
+    used only if everything that its blocks are made of is the same, down to the pixels of maps, and so are the versions.
+
+    Parameters
+    ----------
+    new : SumOfBlocks
+        The sum of no blocks.
+    blocks : sequence of tuple
+        For each block what its result is made from; they are pickled to compare them.
+    folder : path, optional
+        Where the sum is kept.
+    """
+
+    def __init__(
+        self, new: _Sum, blocks: Sequence[tuple[Any, ...]], folder: Path | None = None
+    ) -> None:
+        self.sum, self.n_added, self._blocks = new, 0, blocks
+        self._waiting: dict[int, Any] = {}
+        self._digests: list[str] = [repr(_VERSIONS)]
+        self._file = None if folder is None else folder / f"{_sha256(blocks[0])[:16]}.kept"
+        if self._file is not None and self._file.exists():
+            clear_partial_files(self._file)
+            self._read(self._file)
+        self._next_write = time.monotonic() + _EVERY_S
+
+    def add(self, number: int, result: Any) -> None:
+        """Add a block, which waits for those before it."""
+        self._waiting[number] = result
+        while self.n_added in self._waiting:
+            self.sum.add(self._waiting.pop(self.n_added))
+            self.n_added += 1
+        if self._file is not None and time.monotonic() >= self._next_write:
+            self._write(self._file)
+
+    def _digest_of(self, n: int) -> str:
+        """Hash of what the first ``n`` blocks are made from."""
+        self._digests += map(_sha256, self._blocks[len(self._digests) - 1 : n])
+        return hashlib.sha256("\n".join(self._digests[: n + 1]).encode()).hexdigest()
+
+    def _read(self, file: Path) -> None:
+        found = read_signed(file)
+        if found is None:
+            warnings.warn(
+                f"{file} is damaged, or was written by another user or version; its comparison begins anew",
+                AttnxaiWarning,
+                stacklevel=4,
+            )
+            return
+        n, digest, kept = found
+        if digest == self._digest_of(n):
+            self.sum, self.n_added = kept, n
+
+    def _write(self, file: Path) -> None:
+        begin = time.monotonic()
+        try:
+            write_signed(file, (self.n_added, self._digest_of(self.n_added), self.sum))
+        except (OSError, pickle.PicklingError, TypeError, AttributeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            warnings.warn(
+                f"{file} cannot be written ({reason}); if this comparison is interrupted, it begins anew",
+                AttnxaiWarning,
+                stacklevel=4,
+            )
+            self._file = None
+        now = time.monotonic()
+        self._next_write = now + max(_EVERY_S, (now - begin) / _MOST_OF_TIME)
+
+
+def _sha256(block: tuple[Any, ...]) -> str:
+    digest = hashlib.sha256()
+    for part in block:  # one by one, since a pickle also tells which objects they share
+        digest.update(hashlib.sha256(pickle.dumps(part, protocol=5)).digest())
+    return digest.hexdigest()

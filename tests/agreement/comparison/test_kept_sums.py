@@ -1,0 +1,166 @@
+"""A comparison in blocks that was interrupted goes on, with the numbers of an undisturbed one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+import attnxai
+from attnxai.agreement.comparison import ComparisonSettings, kept_sums
+from attnxai.agreement.comparison.kept_sums import KeptSum
+from attnxai.annotations.shapes import Label
+from attnxai.errors import AttnxaiWarning
+from attnxai.jobs import plugins
+from attnxai.jobs.plugins import load_plugins
+from tests.builders import made_up
+
+SETTINGS = ComparisonSettings(
+    metrics=("nss", "shuffled_auc"), n_permutations=99, n_bootstrap=100, most_together=50
+)
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(kept_sums, "_EVERY_S", 0.0)
+    monkeypatch.setattr(kept_sums, "_MOST_OF_TIME", 1e9)
+
+
+class Text:
+    def __init__(self):
+        self.text = ""
+
+    def add(self, found):
+        self.text += found
+
+
+def test_results_are_added_in_the_order_of_blocks_as_soon_as_those_before_are_there():
+    kept = KeptSum(Text(), [(n,) for n in range(5)])
+    seen = []
+    for number in (2, 0, 1, 4, 3):
+        kept.add(number, str(number))
+        seen.append(kept.sum.text)
+    assert seen == ["", "0", "012", "012", "01234"]
+
+
+def test_a_sum_goes_on_while_its_blocks_are_the_same(tmp_path):
+    blocks = [("a",), ("b",), ("c",), ("d",)]
+    first = KeptSum(Text(), blocks, tmp_path)
+    for number in (0, 1, 3):
+        first.add(number, str(number))
+    again = KeptSum(Text(), blocks, tmp_path)
+    assert (again.n_added, again.sum.text) == (2, "01")
+    again.add(2, "2")
+    again.add(3, "3")
+    assert KeptSum(Text(), blocks, tmp_path).sum.text == "0123"
+    for other in ([("a",), ("x",), ("c",), ("d",)], [("x",), *blocks[1:]], blocks[:3]):
+        assert KeptSum(Text(), other, tmp_path).n_added == 0
+    (file,) = tmp_path.glob("*.kept")
+    file.write_bytes(b"something else")
+    with pytest.warns(AttnxaiWarning, match=r"\.kept is damaged, or was written by another"):
+        assert KeptSum(Text(), blocks, tmp_path).n_added == 0
+
+
+def test_sums_that_cannot_be_kept_are_added_all_the_same(tmp_path):
+    (tmp_path / "state").write_text("a file where the folder of the key should be")
+    kept = KeptSum(Text(), [("a",), ("b",)], tmp_path)
+    with pytest.warns(AttnxaiWarning, match=r"cannot be written .*it begins anew"):
+        kept.add(0, "0")
+    kept.add(1, "1")  # without a second warning
+    assert kept.sum.text == "01"
+
+
+def test_little_time_is_spent_on_keeping(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_sums, "_EVERY_S", 60.0)
+    now = 0.0
+    written = []
+    monkeypatch.setattr(kept_sums.time, "monotonic", lambda: now)
+
+    def write(path, value):
+        nonlocal now
+        written.append(now)
+        now += 5
+
+    monkeypatch.setattr(kept_sums, "write_signed", write)
+    monkeypatch.setattr(kept_sums, "_MOST_OF_TIME", 0.02)
+    kept = KeptSum(Text(), [(n,) for n in range(50)], tmp_path)
+    for n in range(50):
+        now += 10
+        kept.add(n, "x")
+    assert written == [60, 315]  # 5 s of every 250
+
+
+def compared(folder, n_workers=1, stop_at=None, seed=0, **changes):
+    """A comparison of two blocks with two labels, and its steps; interrupted at one of these."""
+    maps, marks, images = made_up(n_sources=70, agreement=0.3, side=20)
+    labels = (Label.CORE, Label.LOBE)
+    marks = dataclasses.replace(
+        marks,
+        annotations=tuple(
+            dataclasses.replace(a, label=labels[i // 2 % 2])
+            for i, a in enumerate(marks.annotations)
+        ),
+    )
+    steps = []
+
+    def on_step(n, n_all):
+        steps.append(n)
+        if n == stop_at:
+            raise KeyboardInterrupt
+
+    try:
+        result = attnxai.compare(
+            dataclasses.replace(maps, **changes),
+            marks,
+            images,
+            settings=SETTINGS,
+            rng=seed,
+            n_workers=n_workers,
+            resume_folder=folder,
+            on_step=on_step,
+        )
+    except KeyboardInterrupt:
+        return steps, None
+    return steps, json.dumps(result.to_record())
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 6, 8])
+def test_an_interrupted_comparison_goes_on_and_gives_the_same(stop_at, tmp_path):
+    """Two blocks of all marks and one of each label, first for their totals and then for their values."""
+    n_blocks = 8
+    whole, expected = compared(None)
+    assert max(whole) > n_blocks
+    assert compared(tmp_path / "kept", stop_at=stop_at) == (list(range(1, stop_at + 1)), None)
+    steps, found = compared(tmp_path / "kept")
+    assert steps == sorted({min(stop_at, n_blocks // 2), *range(stop_at, max(whole) + 1)})
+    assert found == expected
+    # finished sums are used as well
+    assert compared(tmp_path / "kept")[1] == expected
+
+
+def test_other_maps_or_seeds_begin_anew(tmp_path):
+    compared(tmp_path / "kept", stop_at=4)
+    steps, found = compared(tmp_path / "kept", seed=1)
+    assert steps == compared(None, seed=1)[0]
+    assert found == compared(None, seed=1)[1]
+
+
+def test_a_plugin_that_was_changed_makes_it_begin_anew(tmp_path, monkeypatch):
+    file = tmp_path / "mine_for_sums.py"
+    file.write_text("y = 1\n")
+    load_plugins([str(file)])
+    monkeypatch.setattr(plugins, "LOADED", [str(file)])
+    compared(tmp_path / "kept", stop_at=4)
+    assert compared(tmp_path / "kept")[0][0] == 4
+    file.write_text("y = 2\n")
+    assert compared(tmp_path / "kept")[0][0] == 1
+
+
+@pytest.mark.slow
+def test_it_goes_on_in_other_processes(tmp_path):
+    compared(tmp_path / "kept", n_workers=2, stop_at=4)
+    steps, found = compared(tmp_path / "kept", n_workers=2)
+    assert steps[0] > 1
+    assert found == compared(None)[1]
