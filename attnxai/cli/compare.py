@@ -122,7 +122,7 @@ def compare(
     metric: Annotated[
         list[str] | None,
         option(
-            "Metric; repeat for several. Conclusions rest on the first. [default: nss, spearman, auc, "
+            "Metric: {metric_names}; repeat for several. Conclusions rest on the first. [default: nss, spearman, auc, "
             "relevance_mass_accuracy, relevance_rank_accuracy]",
             STATISTICS,
             "NAME",
