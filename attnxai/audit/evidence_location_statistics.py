@@ -131,7 +131,9 @@ def _measured_by(maps: MeasuredMaps) -> str:
     reason = "that takes the network and not its maps alone"
     if model := maps.provenance.get("maps_model"):
         file = maps.provenance["maps_file"]
-        return f"{reason}; attnxai audit --model {model} --maps {file} measures it"
+        is_file = str(model).endswith(".pt")
+        which = "" if is_file else f", where MODEL is the file of {model}"
+        return f"{reason}; attnxai audit --model {model if is_file else 'MODEL'} --maps {file} measures it{which}"
     if not methods:
         return reason
     return (

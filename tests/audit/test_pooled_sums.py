@@ -110,6 +110,17 @@ def test_maps_alone_say_how_their_network_is_measured() -> None:
         "that takes the network and not its maps alone; in Python, give the report locations={'Residual"
         "Network': attnxai.audit.evidence_location(model, images, method=['cam'], classes=annotations.classes)}"
     )
+    for name, how in (
+        ("d8.pt", "attnxai audit --model d8.pt --maps m.zarr measures it"),
+        (
+            "D8",
+            "attnxai audit --model MODEL --maps m.zarr measures it, where MODEL is the file of D8",
+        ),
+    ):
+        facts = {**maps.provenance, "maps_model": name, "maps_file": "m.zarr"}
+        of_file = dataclasses.replace(maps, provenance=facts)
+        told = locate_evidence(of_file, [one.class_name for one in images], n_bootstrap=99)
+        assert told.not_split == f"that takes the network and not its maps alone; {how}"
     flat = nn.Sequential(nn.Conv2d(1, 1, 5, stride=4), nn.Flatten(), nn.Linear(121, 2))
     found = attnxai.audit.evidence_location(wrapped(flat), images, n_bootstrap=99)
     assert "are not sums over pixels of a feature map" in found.not_split
