@@ -66,7 +66,8 @@ class BlockOnDemand:
         without |= {
             s for s, own in self.marks.by_source().items() if len(self.places[s]) < len(own)
         }
-        grids = {source: self.grids[source] for source in without}
+        # in one order, since pickles are compared
+        grids = {source: self.grids[source] for source in sorted(without)}
         return _block, (self.facts, self.marks, stack, grids, self.with_emission, self.places)
 
     def pairs(self) -> AlignedPairs:

@@ -327,7 +327,8 @@ def compare(
                 rng=seed,
                 n_workers=workers,
                 scheduler=scheduler,
-                resume_folder=folder.unfinished,
+                # one that repeats a report begins in a new folder
+                resume_folder=None if repetition else folder.unfinished,
                 on_step=lambda name, n, total: steps[name](n, total),
             )
             verdict = write_report(

@@ -14,11 +14,11 @@ import secrets
 from pathlib import Path
 from typing import IO, Any
 
-from attnxai.jobs.files import replaced_file
+from attnxai.jobs.files import clear_partial_files, replaced_file
+from attnxai.jobs.locks import try_lock
 
 _BEGINNING = b"attnxai signed pickle 1\n"
 _KEY_BYTES = _SIGNATURE_BYTES = 32
-_AT_A_TIME = 1 << 20
 
 
 def write_signed(path: Path, value: Any) -> None:
@@ -31,7 +31,10 @@ def write_signed(path: Path, value: Any) -> None:
     """
     key = _key(make=True)
     path.parent.mkdir(parents=True, exist_ok=True)
+    clear_partial_files(path)
     with replaced_file(path) as temporary, temporary.open("xb") as file:
+        # the lock shows that the process that writes it is alive
+        try_lock(file.fileno())
         file.write(_BEGINNING + bytes(_SIGNATURE_BYTES))
         signing = _Signing(file, hmac.new(key, digestmod=hashlib.sha256))
         pickle.dump(value, signing, protocol=5)
@@ -43,16 +46,14 @@ def read_signed(path: Path) -> Any:
     """The value in a file that this user wrote; None where there is no such file, or another one."""
     try:
         key = _key(make=False)
-        with path.open("rb") as file:
-            beginning = file.read(len(_BEGINNING))
-            signature = file.read(_SIGNATURE_BYTES)
-            mac = hmac.new(key, digestmod=hashlib.sha256)
-            while part := file.read(_AT_A_TIME):
-                mac.update(part)
-            if beginning != _BEGINNING or not hmac.compare_digest(mac.digest(), signature):
-                return None
-            file.seek(len(_BEGINNING) + _SIGNATURE_BYTES)
-            return pickle.load(file)  # noqa: S301 -- which this user wrote
+        # in memory, where nobody can change it once it is checked
+        content = memoryview(path.read_bytes())
+        beginning, rest = content[: len(_BEGINNING)], content[len(_BEGINNING) :]
+        signature, signed = rest[:_SIGNATURE_BYTES], rest[_SIGNATURE_BYTES:]
+        mac = hmac.new(key, signed, hashlib.sha256)
+        if beginning != _BEGINNING or not hmac.compare_digest(mac.digest(), bytes(signature)):
+            return None
+        return pickle.loads(signed)  # noqa: S301 -- which this user wrote
     except Exception:  # noqa: BLE001 -- as of a class that was changed since
         return None
 

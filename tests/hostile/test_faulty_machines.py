@@ -36,7 +36,7 @@ COMMANDS = {
     ],
     "compare blocks": [
         *("compare", "--maps", "data/maps.zarr", "--images", "data/images"),
-        *("--annotations", "data/marks.csv", "--workers", "2", "--plugin", "data/often.py"),
+        *("--annotations", "data/marks.csv", "--workers", "2"),
         *("--metric", "nss", *FEW_DRAWS, "--output", "out"),
     ],
     "train": ["train", "--group", "C1", *TRAINING, "--epochs", "3", "--output", "m.pt"],
@@ -50,6 +50,22 @@ COMMANDS = {
         *("--output", "out"),
     ],
 }  # fmt: skip
+
+
+# which keeps sums of blocks whenever there are any, and not every minute
+PROGRAM = """
+from attnxai.agreement.comparison import kept_sums
+from attnxai.cli.main import app
+
+if __name__ == "__main__":
+    kept_sums._EVERY_S, kept_sums._MOST_OF_TIME = 0.0, 1e9
+    app(prog_name="attnxai")
+"""
+
+
+def begun(start, name, folder):
+    """Start a command in a folder."""
+    return start("-c", PROGRAM, *COMMANDS[name], cwd=folder)
 
 
 @pytest.fixture
@@ -91,17 +107,13 @@ def with_images(folder):
 
 
 def with_many_sources(folder):
-    """Write a store of maps, images and marks of 700 sources, and a plug-in that keeps sums whenever it can."""
+    """Write a store of maps, images and marks of 700 sources."""
     maps, marks, images = made_up(n_sources=700, side=24, agreement=0.3)
     (folder / "data" / "images").mkdir(parents=True)
     maps.write(folder / "data" / "maps.zarr")
     attnxai.annotations.write_annotations(marks, folder / "data" / "marks.csv")
     for image in images:
         np.save(folder / "data" / "images" / f"{image.source}.npy", image.pixels)
-    (folder / "data" / "often.py").write_text(
-        "from attnxai.agreement.comparison import kept_sums\n"
-        "kept_sums._EVERY_S, kept_sums._MOST_OF_TIME = 0.0, 1e9\n"
-    )
 
 
 def prepare(name, folder):
@@ -118,7 +130,7 @@ def files_of(folder):
 
 def run(start, name, folder):
     """Run a command to its end; its exit code, and its process."""
-    process = start("-m", "attnxai", *COMMANDS[name], cwd=folder)
+    process = begun(start, name, folder)
     code = process.wait()
     assert "Traceback" not in process.stderr
     return code, process
@@ -224,7 +236,7 @@ def kills(start, name, folder, whole_s, n_kills, moments):
     Half of the kills hit the command alone and half its workers as well.
     """
     for n_killed in range(n_kills):
-        process = start("-m", "attnxai", *COMMANDS[name], cwd=folder)
+        process = begun(start, name, folder)
         # not while it starts, which is a third of the shortest command
         time.sleep(whole_s * moments.uniform(0.25, 0.9))
         if n_killed % 2:
@@ -253,9 +265,9 @@ def test_kills_at_random_moments_leave_the_bytes_of_an_undisturbed_run(
     for folder in folders:
         folder.mkdir(parents=True)
         prepare(name, folder)
-    begun = time.monotonic()
+    began = time.monotonic()
     assert run(start, name, folders[0])[0] == 0
-    whole_s = time.monotonic() - begun
+    whole_s = time.monotonic() - began
     while not kills(start, name, folders[1], whole_s, n_kills, moments):
         # the machine had more to do while the undisturbed run was timed: from the start, killed sooner
         whole_s /= 2
@@ -277,7 +289,7 @@ def test_a_second_run_into_the_same_place_is_refused_and_the_first_ends_whole(
     tmp_path, start, name
 ) -> None:
     with_images(tmp_path)
-    first = start("-m", "attnxai", *COMMANDS[name], cwd=tmp_path)
+    first = begun(start, name, tmp_path)
     first.wait_for(lambda: list(tmp_path.rglob(".*lock")), "its lock")
     said = refusal(start, name, tmp_path)
     assert f"another run is writing to {COMMANDS[name][-1]}" in said

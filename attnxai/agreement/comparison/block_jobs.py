@@ -35,7 +35,8 @@ _Sum = TypeVar("_Sum", bound=SumOfBlocks)
 class Workers:
     """Where blocks are measured: in this process, in ``n_workers`` processes, or by those of a Dask ``scheduler``.
 
-    What is found does not depend on it. In ``resume_folder`` sums are kept now and then, from which the same call goes on.
+    What is found does not depend on it. In ``resume_folder`` sums are kept now and then, from which the same call
+    goes on; not with code of others, such as plug-ins, which can have changed without a sign.
     """
 
     n_workers: int = 1
@@ -148,15 +149,12 @@ def _run(
     on_step: Callable[[int], None],
 ) -> list[_Sum]:
     """Run the tasks of every comparison, and add up what they find."""
-    # with the hashes of files in which metrics and nulls of others lie
-    made_from = [
-        [(function.__name__, settings, *task.parts) for task in own]
-        for own in tasks
-        for settings in [own[0].request.settings.to_record()]
-    ]
-    kept = [
-        KeptSum(new, own, workers.resume_folder) for new, own in zip(sums, made_from, strict=True)
-    ]
+    kept = []
+    for new, own in zip(sums, tasks, strict=True):
+        # code of others can be changed without a sign
+        foreign = own[0].request.settings.to_record()["plugins"]
+        made_from = [(function.__name__, *task.parts) for task in own]
+        kept.append(KeptSum(new, made_from, None if foreign else workers.resume_folder))
     n_done = sum(one.n_added for one in kept)
     if n_done:
         on_step(n_done)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
+import importlib.metadata
 import pickle
 import platform
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-import numpy as np
-import scipy
-
 import attnxai
-from attnxai.errors import AttnxaiWarning
-from attnxai.jobs.files import clear_partial_files
+from attnxai.errors import AttnxaiWarning, OutputError
 from attnxai.jobs.signed_pickles import read_signed, write_signed
 
 _EVERY_S = 60.0
 _MOST_OF_TIME = 0.02
-_VERSIONS = (attnxai.__version__, np.__version__, scipy.__version__, platform.python_version())
 
 
 class SumOfBlocks(Protocol):
@@ -55,11 +53,13 @@ class KeptSum(Generic[_Sum]):
     ) -> None:
         self.sum, self.n_added, self._blocks = new, 0, blocks
         self._waiting: dict[int, Any] = {}
-        self._digests: list[str] = [repr(_VERSIONS)]
-        self._file = None if folder is None else folder / f"{_sha256(blocks[0])[:16]}.kept"
-        if self._file is not None and self._file.exists():
-            clear_partial_files(self._file)
-            self._read(self._file)
+        self._digests: list[str] = []
+        self._file: Path | None = None
+        if folder is not None:
+            with self._telling(folder):
+                self._file = folder / f"{_sha256(blocks[0])[:16]}.kept"
+                if self._file.exists():
+                    self._read(self._file)
         self._next_write = time.monotonic() + _EVERY_S
 
     def add(self, number: int, result: Any) -> None:
@@ -73,36 +73,42 @@ class KeptSum(Generic[_Sum]):
 
     def _digest_of(self, n: int) -> str:
         """Hash of what the first ``n`` blocks are made from."""
-        self._digests += map(_sha256, self._blocks[len(self._digests) - 1 : n])
-        return hashlib.sha256("\n".join(self._digests[: n + 1]).encode()).hexdigest()
+        self._digests += map(_sha256, self._blocks[len(self._digests) : n])
+        return hashlib.sha256("\n".join([_versions(), *self._digests[:n]]).encode()).hexdigest()
 
     def _read(self, file: Path) -> None:
         found = read_signed(file)
-        if found is None:
-            warnings.warn(
-                f"{file} is damaged, or was written by another user or version; its comparison begins anew",
-                AttnxaiWarning,
-                stacklevel=4,
-            )
-            return
-        n, digest, kept = found
-        if digest == self._digest_of(n):
-            self.sum, self.n_added = kept, n
+        if found is not None:
+            n, digest, kept = found
+            if digest == self._digest_of(n):
+                self.sum, self.n_added = kept, n
+                return
+        reason = "damaged, or of another user" if found is None else "of other inputs or versions"
+        warnings.warn(
+            f"{file} is {reason}; its comparison begins anew", AttnxaiWarning, stacklevel=5
+        )
 
     def _write(self, file: Path) -> None:
         begin = time.monotonic()
-        try:
+        with self._telling(file):
             write_signed(file, (self.n_added, self._digest_of(self.n_added), self.sum))
-        except (OSError, pickle.PicklingError, TypeError, AttributeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            warnings.warn(
-                f"{file} cannot be written ({reason}); if this comparison is interrupted, it begins anew",
-                AttnxaiWarning,
-                stacklevel=4,
-            )
-            self._file = None
         now = time.monotonic()
         self._next_write = now + max(_EVERY_S, (now - begin) / _MOST_OF_TIME)
+
+    @contextlib.contextmanager
+    def _telling(self, path: Path) -> Iterator[None]:
+        """Keep nothing where that fails, whatever the reason: the comparison does not need it."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            cause = error.__cause__ if isinstance(error, OutputError) else error
+            reason = getattr(cause, "strerror", None) or f"{type(cause).__name__}: {cause}"
+            warnings.warn(
+                f"{path} cannot be used ({reason}); if this comparison is interrupted, it begins anew",
+                AttnxaiWarning,
+                stacklevel=5,
+            )
+            self._file = None
 
 
 def _sha256(block: tuple[Any, ...]) -> str:
@@ -110,3 +116,14 @@ def _sha256(block: tuple[Any, ...]) -> str:
     for part in block:  # one by one, since a pickle also tells which objects they share
         digest.update(hashlib.sha256(pickle.dumps(part, protocol=5)).digest())
     return digest.hexdigest()
+
+
+@functools.cache
+def _versions() -> str:
+    """Versions on which digits depend; of this package its code, since copies of the repository share a number."""
+    package = Path(attnxai.__file__).parent
+    code = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        code.update(file.read_bytes())
+    packages = [importlib.metadata.version(name) for name in ("numpy", "scipy", "numba")]
+    return " ".join([code.hexdigest(), platform.python_version(), *packages])

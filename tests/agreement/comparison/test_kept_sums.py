@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -13,7 +16,6 @@ from attnxai.agreement.comparison.kept_sums import KeptSum
 from attnxai.annotations.shapes import Label
 from attnxai.errors import AttnxaiWarning
 from attnxai.jobs import plugins
-from attnxai.jobs.plugins import load_plugins
 from tests.builders import made_up
 
 SETTINGS = ComparisonSettings(
@@ -45,7 +47,7 @@ def test_results_are_added_in_the_order_of_blocks_as_soon_as_those_before_are_th
     assert seen == ["", "0", "012", "012", "01234"]
 
 
-def test_a_sum_goes_on_while_its_blocks_are_the_same(tmp_path):
+def test_a_sum_goes_on_while_its_blocks_are_the_same(tmp_path, monkeypatch):
     blocks = [("a",), ("b",), ("c",), ("d",)]
     first = KeptSum(Text(), blocks, tmp_path)
     for number in (0, 1, 3):
@@ -55,21 +57,36 @@ def test_a_sum_goes_on_while_its_blocks_are_the_same(tmp_path):
     again.add(2, "2")
     again.add(3, "3")
     assert KeptSum(Text(), blocks, tmp_path).sum.text == "0123"
-    for other in ([("a",), ("x",), ("c",), ("d",)], [("x",), *blocks[1:]], blocks[:3]):
-        assert KeptSum(Text(), other, tmp_path).n_added == 0
+    assert KeptSum(Text(), [("x",), *blocks[1:]], tmp_path).n_added == 0
+    for other in ([("a",), ("x",), ("c",), ("d",)], blocks[:3]):
+        with pytest.warns(AttnxaiWarning, match="is of other inputs or versions"):
+            assert KeptSum(Text(), other, tmp_path).n_added == 0
+    monkeypatch.setattr(kept_sums, "_versions", lambda: "other")
+    with pytest.warns(AttnxaiWarning, match="is of other inputs or versions"):
+        assert KeptSum(Text(), blocks, tmp_path).n_added == 0
     (file,) = tmp_path.glob("*.kept")
     file.write_bytes(b"something else")
-    with pytest.warns(AttnxaiWarning, match=r"\.kept is damaged, or was written by another"):
+    with pytest.warns(AttnxaiWarning, match=r"\.kept is damaged, or of another user; its"):
         assert KeptSum(Text(), blocks, tmp_path).n_added == 0
 
 
 def test_sums_that_cannot_be_kept_are_added_all_the_same(tmp_path):
     (tmp_path / "state").write_text("a file where the folder of the key should be")
     kept = KeptSum(Text(), [("a",), ("b",)], tmp_path)
-    with pytest.warns(AttnxaiWarning, match=r"cannot be written .*it begins anew"):
+    with pytest.warns(
+        AttnxaiWarning, match=r"cannot be used \(Not a directory\); if this .*it begins anew"
+    ):
         kept.add(0, "0")
     kept.add(1, "1")  # without a second warning
     assert kept.sum.text == "01"
+
+
+def test_what_cannot_be_pickled_is_compared_all_the_same(tmp_path):
+    with pytest.warns(AttnxaiWarning, match=r"cannot be used \(.*lambda.*it begins anew"):
+        kept = KeptSum(Text(), [(lambda: 1,)], tmp_path)
+    kept.add(0, "0")
+    assert kept.sum.text == "0"
+    assert not list(tmp_path.glob("*.kept"))
 
 
 def test_little_time_is_spent_on_keeping(tmp_path, monkeypatch):
@@ -147,15 +164,40 @@ def test_other_maps_or_seeds_begin_anew(tmp_path):
     assert found == compared(None, seed=1)[1]
 
 
-def test_a_plugin_that_was_changed_makes_it_begin_anew(tmp_path, monkeypatch):
-    file = tmp_path / "mine_for_sums.py"
-    file.write_text("y = 1\n")
-    load_plugins([str(file)])
-    monkeypatch.setattr(plugins, "LOADED", [str(file)])
+def test_with_plugins_nothing_is_kept(tmp_path, monkeypatch):
+    """Their code, or that of what they import, may have changed."""
+    monkeypatch.setattr(plugins, "LOADED", ["json"])
     compared(tmp_path / "kept", stop_at=4)
-    assert compared(tmp_path / "kept")[0][0] == 4
-    file.write_text("y = 2\n")
-    assert compared(tmp_path / "kept")[0][0] == 1
+    assert not (tmp_path / "kept").exists()
+
+
+DIGEST = """
+import sys
+import numpy as np
+from attnxai.agreement.comparison.kept_sums import _sha256
+from attnxai.alignment.on_demand import PairsOnDemand
+from tests.builders import made_up
+import dataclasses
+maps, marks, images = made_up(n_sources=12, side=20)
+marks = dataclasses.replace(marks, repeats=marks.annotations[:12])
+pairs = PairsOnDemand.of(maps, marks, images, fwhm_arcsec=5.4, use_source_weights=False)
+print(_sha256(("", pairs.block(np.arange(10)))))
+"""
+
+
+def test_blocks_have_one_hash_in_every_process():
+    """Also with later looks, of whose images the grids are sent."""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
 
 
 @pytest.mark.slow
