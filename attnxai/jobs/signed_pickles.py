@@ -11,6 +11,7 @@ import hmac
 import os
 import pickle
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,6 +57,14 @@ def read_signed(path: Path) -> Any:
         return pickle.loads(signed)  # noqa: S301 -- which this user wrote
     except Exception:  # noqa: BLE001 -- as of a class that was changed since
         return None
+
+
+def sha256_of_pickles(parts: Iterable[Any]) -> str:
+    """Hash of values, which are pickled one by one, since a pickle also tells which objects they share."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(pickle.dumps(part, protocol=5)).digest())
+    return digest.hexdigest()
 
 
 class _Signing:

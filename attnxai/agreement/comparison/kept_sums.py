@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
-import pickle
 import platform
 import time
 import warnings
@@ -16,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import attnxai
 from attnxai.errors import AttnxaiWarning, OutputError
-from attnxai.jobs.signed_pickles import read_signed, write_signed
+from attnxai.jobs.signed_pickles import read_signed, sha256_of_pickles, write_signed
 
 _EVERY_S = 60.0
 _MOST_OF_TIME = 0.02
@@ -57,7 +56,7 @@ class KeptSum(Generic[_Sum]):
         self._file: Path | None = None
         if folder is not None:
             with self._telling(folder):
-                self._file = folder / f"{_sha256(blocks[0])[:16]}.kept"
+                self._file = folder / f"{sha256_of_pickles(blocks[0])[:16]}.kept"
                 if self._file.exists():
                     self._read(self._file)
         self._next_write = time.monotonic() + _EVERY_S
@@ -73,7 +72,7 @@ class KeptSum(Generic[_Sum]):
 
     def _digest_of(self, n: int) -> str:
         """Hash of what the first ``n`` blocks are made from."""
-        self._digests += map(_sha256, self._blocks[len(self._digests) : n])
+        self._digests += map(sha256_of_pickles, self._blocks[len(self._digests) : n])
         return hashlib.sha256("\n".join([_versions(), *self._digests[:n]]).encode()).hexdigest()
 
     def _read(self, file: Path) -> None:
@@ -109,13 +108,6 @@ class KeptSum(Generic[_Sum]):
                 stacklevel=5,
             )
             self._file = None
-
-
-def _sha256(block: tuple[Any, ...]) -> str:
-    digest = hashlib.sha256()
-    for part in block:  # one by one, since a pickle also tells which objects they share
-        digest.update(hashlib.sha256(pickle.dumps(part, protocol=5)).digest())
-    return digest.hexdigest()
 
 
 @functools.cache

@@ -174,14 +174,14 @@ def test_with_plugins_nothing_is_kept(tmp_path, monkeypatch):
 DIGEST = """
 import sys
 import numpy as np
-from attnxai.agreement.comparison.kept_sums import _sha256
+from attnxai.jobs.signed_pickles import sha256_of_pickles
 from attnxai.alignment.on_demand import PairsOnDemand
 from tests.builders import made_up
 import dataclasses
 maps, marks, images = made_up(n_sources=12, side=20)
 marks = dataclasses.replace(marks, repeats=marks.annotations[:12])
 pairs = PairsOnDemand.of(maps, marks, images, fwhm_arcsec=5.4, use_source_weights=False)
-print(_sha256(("", pairs.block(np.arange(10)))))
+print(sha256_of_pickles(("", pairs.block(np.arange(10)))))
 """
 
 
