@@ -63,6 +63,11 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture(autouse=True)
+def _own_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 def begun(start, name, folder):
     """Start a command in a folder."""
     return start("-c", PROGRAM, *COMMANDS[name], cwd=folder)
