@@ -34,8 +34,8 @@ def claimed_folder(
     """Make a folder, or use an existing one, and lock it against other runs while the block runs.
 
     ``refuse`` is called with the names of what lies there and raises an error if they should not be added
-    to. What a run that was killed has left there is removed, but for what the next can go on from. A folder that was made and is still empty is
-    removed if the block ends with an error.
+    to. What a run that was killed has left there is removed, but for what the next can go on from. A folder
+    that was made and is still empty is removed if the block ends with an error.
     """
     if folder.is_dir():
         refuse(_names(folder))
@@ -54,17 +54,13 @@ class OutputFolder:
 
     def __init__(self, path: Path, *, what: str, overwrite: bool) -> None:
         self._path, self._what, self._overwrite = path, what, overwrite
-        self._unfinished = path / _UNFINISHED_NAME
+        # what a run has finished before its results; removed when these are written
+        self.unfinished = path / _UNFINISHED_NAME
 
     @property
     def path(self) -> Path:
         """Where the files are, which may be known only when they are written."""
         return self._path
-
-    @property
-    def unfinished(self) -> Path:
-        """A hidden folder for what a run has finished before its results, which is removed when they are written."""
-        return self._unfinished
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Path]:
@@ -76,7 +72,7 @@ class OutputFolder:
             try:
                 yield partial
                 self._publish(partial)
-                shutil.rmtree(self._unfinished, ignore_errors=True)
+                shutil.rmtree(self.unfinished, ignore_errors=True)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
 
@@ -205,7 +201,7 @@ def _numbered(default: str, stack: contextlib.ExitStack) -> Path:
 
     for number in itertools.count(1):
         folder = Path(default if number == 1 else f"{default}-{number}")
-        # a folder without either may be one that another run has made this moment
+        # an empty folder without a lock may be one that another run has made this moment
         left = (folder / _LOCK_NAME).is_file() or (folder / _UNFINISHED_NAME).is_dir()
         if os.path.lexists(folder) and not left:
             continue

@@ -41,7 +41,7 @@ class Workers:
 
     n_workers: int = 1
     scheduler: str | None = None
-    resume_folder: Path | None = None
+    resume_folder: str | Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

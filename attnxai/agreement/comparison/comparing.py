@@ -120,11 +120,7 @@ def compare(
         use_source_weights=use_source_weights,
         settings=settings,
         rng=rng,
-        workers=Workers(
-            n_workers=n_workers,
-            scheduler=scheduler,
-            resume_folder=None if resume_folder is None else Path(resume_folder),
-        ),
+        workers=Workers(n_workers=n_workers, scheduler=scheduler, resume_folder=resume_folder),
         on_step=None if on_step is None else lambda _, n, n_steps: on_step(n, n_steps),
     )[0]
 

@@ -48,7 +48,7 @@ class KeptSum(Generic[_Sum]):
     """
 
     def __init__(
-        self, new: _Sum, blocks: Sequence[tuple[Any, ...]], folder: Path | None = None
+        self, new: _Sum, blocks: Sequence[tuple[Any, ...]], folder: str | Path | None = None
     ) -> None:
         self.sum, self.n_added, self._blocks = new, 0, blocks
         self._waiting: dict[int, Any] = {}
@@ -56,7 +56,7 @@ class KeptSum(Generic[_Sum]):
         self._file: Path | None = None
         if folder is not None:
             with self._telling(folder):
-                self._file = folder / f"{sha256_of_pickles(blocks[0])[:16]}.kept"
+                self._file = Path(folder) / f"{sha256_of_pickles(blocks[0])[:16]}.kept"
                 if self._file.exists():
                     self._read(self._file)
         self._next_write = time.monotonic() + _EVERY_S
@@ -95,7 +95,7 @@ class KeptSum(Generic[_Sum]):
         self._next_write = now + max(_EVERY_S, (now - begin) / _MOST_OF_TIME)
 
     @contextlib.contextmanager
-    def _telling(self, path: Path) -> Iterator[None]:
+    def _telling(self, path: str | Path) -> Iterator[None]:
         """Keep nothing where that fails, whatever the reason: the comparison does not need it."""
         try:
             yield

@@ -134,11 +134,7 @@ def compare_models(
         use_source_weights=use_source_weights,
         settings=settings,
         rng=rng,
-        workers=Workers(
-            n_workers=n_workers,
-            scheduler=scheduler,
-            resume_folder=None if resume_folder is None else Path(resume_folder),
-        ),
+        workers=Workers(n_workers=n_workers, scheduler=scheduler, resume_folder=resume_folder),
         on_step=on_step,
     )
     if len(results) < 2:
