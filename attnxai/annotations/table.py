@@ -67,13 +67,10 @@ _SIMULATED = "true components of simulated sources, as three simulated annotator
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Row:
-    """A row whose shape may still be in another frame."""
+    """What a row marks, with positions that may still be those of another frame."""
 
-    line: int
     frame: str
-    kind: ShapeKind
-    values: dict[str, Any]
-    fields: dict[str, Any]
+    annotation: Annotation
 
 
 def annotations_of_table(table: TableContent, file: AnnotationFile) -> AnnotationSet:
@@ -135,6 +132,8 @@ class _Table:
         self.columns, self.file, self.table = columns, file, table
         self.number = Numbers(table.delimiter)
         self.names = set(columns.names)
+        self._other = [name for name in columns.names if name not in COLUMNS]
+        self._file_name = Path(file.path).name
         self._images: dict[str, tuple[str, int]] = {}
         self._classes: dict[tuple[str, str, str], tuple[str, int]] = {}
         self._counts: collections.Counter[str] = collections.Counter()
@@ -193,17 +192,21 @@ class _Table:
             faults.add(line, "operation", row["operation"], right)
         if len(faults) > before:
             return None
-        fields = {
-            "source": source,
-            "annotator": annotator,
-            "label": label,
-            "weight": weight,
-            "operation": operation,
-            "group": row.get("group", ""),
-            "round": round_,
-            "other": {name: value for name, value in row.items() if name not in COLUMNS},
-        }
-        return _Row(line, frame, kind, values, fields)
+        shape_frame = Frame.PIXEL if frame == "pixel" else Frame.ICRS
+        annotation = Annotation(
+            source=source,
+            annotator=annotator,
+            shape=Shape(kind=kind, frame=shape_frame, **values),
+            label=label,
+            weight=weight,
+            operation=operation,
+            group=row.get("group", ""),
+            round=round_,
+            file=self._file_name,
+            line=line,
+            other={name: row[name] for name in self._other},
+        )
+        return _Row(frame, annotation)
 
     def _annotator(self, row: Mapping[str, str], line: int, faults: Faults) -> str:
         if "annotator" in self.names:
@@ -414,21 +417,7 @@ class _Table:
             raise NoMarksError(
                 f"{self.table.what} marks nothing: all rows say that there is nothing to mark"
             )
-        _convert(rows)
-        name = Path(self.file.path).name
-        annotations = tuple(
-            Annotation(
-                shape=Shape(
-                    kind=row.kind,
-                    frame=Frame.PIXEL if row.frame == "pixel" else Frame.ICRS,
-                    **row.values,
-                ),
-                line=row.line,
-                file=name,
-                **row.fields,
-            )
-            for row in rows
-        )
+        annotations = _converted(rows)
         classes: dict[str, dict[str, str]] = {}
         for (source, annotator, round_), (value, _) in self._classes.items():
             if round_ == "1" or source not in classes.get(annotator, {}):
@@ -465,26 +454,25 @@ def _with_hint(name: str) -> str:
     return f"{name}{did_you_mean(name, COLUMNS, 0.8)}" if name else ""
 
 
-def _convert(rows: Sequence[_Row]) -> None:
-    """Turn positions and angles of rows in other frames into ICRS, all of a frame together."""
+def _converted(rows: Sequence[_Row]) -> tuple[Annotation, ...]:
+    """The annotations of rows, with positions and angles in ICRS, to which all of a frame are turned together."""
+    found = [row.annotation for row in rows]
     for frame in {row.frame for row in rows} - {"pixel", "icrs"}:
-        of_frame = [row for row in rows if row.frame == frame]
-        points = [
-            row.values.get("vertices") or ((row.values["x"], row.values["y"]),) for row in of_frame
-        ]
-        flat = [point for of_row in points for point in of_row]
-        ra, dec, turn = (values.tolist() for values in to_icrs(frame, *zip(*flat, strict=True)))
+        positions = [i for i, row in enumerate(rows) if row.frame == frame]
+        points = [point for i in positions for point in found[i].shape.points]
+        ra, dec, turn = (values.tolist() for values in to_icrs(frame, *zip(*points, strict=True)))
         at = 0
-        for row, of_row in zip(of_frame, points, strict=True):
-            if "vertices" in row.values:
-                ends = slice(at, at + len(of_row))
-                row.values["vertices"] = tuple(zip(ra[ends], dec[ends], strict=True))
-            else:
-                row.values["x"], row.values["y"] = ra[at], dec[at]
-            if "width" in row.values:
-                angle = row.values.get("angle", 0.0) + turn[at]
-                row.values["angle"] = (angle + 180.0) % 360.0 - 180.0
-            at += len(of_row)
+        for i in positions:
+            shape = found[i].shape
+            turned: dict[str, Any] = {"x": ra[at], "y": dec[at]}
+            if shape.vertices:
+                ends = slice(at, at + len(shape.vertices))
+                turned = {"vertices": tuple(zip(ra[ends], dec[ends], strict=True))}
+            if shape.width:
+                turned["angle"] = (shape.angle + turn[at] + 180.0) % 360.0 - 180.0
+            found[i] = dataclasses.replace(found[i], shape=dataclasses.replace(shape, **turned))
+            at += len(shape.points)
+    return tuple(found)
 
 
 def _member(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ _Parsed = TypeVar("_Parsed")
 # Spreadsheets take a cell that begins with one of these for a formula, the full-width signs included.
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _COMMA_HINT = "; a cell that holds a comma needs quotes, and a number a decimal point"
 
 
@@ -65,13 +65,13 @@ def _rows(
     text: str, what: str, error: type[AttnxaiError], delimiter: str, first_line: int
 ) -> Iterator[tuple[int, list[str]]]:
     by_spaces = delimiter == " "
-    reader = csv.reader(
-        io.StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=by_spaces
-    )
+    lines = (found[0] for found in _LINE.finditer(text))
+    reader = csv.reader(lines, strict=True, delimiter=delimiter, skipinitialspace=by_spaces)
     line = first_line
+    words: dict[str, str] = {}  # most cells recur, such as names, and are kept once
     try:
         while (cells := _next_row(reader, len(text))) is not None:
-            stripped = [cell.strip() for cell in cells]
+            stripped = [words.setdefault(cell, cell) for cell in map(str.strip, cells)]
             if any(stripped):
                 yield line, stripped
             line = reader.line_num + first_line
