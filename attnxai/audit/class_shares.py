@@ -169,7 +169,7 @@ def auc_interval(
     *,
     reference: float = 0.5,
 ) -> Interval:
-    """BCa interval of an AUC, or of the difference of two, over resamples within classes.
+    """BCa interval of an AUC, or of the difference of two, over resamples within classes; of many sources ABC.
 
     There are no ends where a class has fewer than :data:`~attnxai.statistics.interval.MIN_UNITS` sources. The interval of
     an AUC that rests on 3 of 40 sources excludes 0.5 in one of five cases without any difference.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from attnxai.audit.class_shares import (
     GivenClasses,
     RocAuc,
     SourceClasses,
-    Statistic,
     auc_interval,
     binary_auc,
     class_of_each,
@@ -185,13 +185,13 @@ def _zones(
         if auc is not None:
             used = known.known
             labels, resamples = known.labels[used], counts[:, used]
-            own = _told([_score_auc(scores, known, sums.model.class_names)])
+            own = _Told([_score_auc(scores, known, sums.model.class_names)])
             share = areas[used, zone]
-            area = _told(
+            area = _Told(
                 [binary_auc(share, (labels == i).astype(np.int64)) for i, _ in known.told()]
             )
             area_auc = auc_interval(area, resamples, labels)
-            beyond = auc_interval(_difference(own, area), resamples, labels, reference=0.0)
+            beyond = auc_interval(_Difference(own, area), resamples, labels, reference=0.0)
         found.append(
             ZoneEvidence(
                 zone=zone.words,
@@ -259,26 +259,56 @@ def accuracy_from(
 
 def _score_auc(
     scores: NDArray[np.float64], known: SourceClasses, class_names: Sequence[str]
-) -> Statistic:
+) -> RocAuc:
     """AUC of the sources whose class is known, in every resample of them; see :func:`roc_auc`."""
     columns = [class_names.index(name) for name in known.names]
     values, labels = scores[known.known][:, columns], known.labels[known.known]
     return RocAuc(values, labels)
 
 
-def _told(aucs: Sequence[Statistic]) -> Statistic:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Told:
     """Mean of AUCs, each in the direction in which it tells the sources at hand."""
 
-    def told(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        whole = np.ones((1, rows.shape[1]))
-        found = [auc(rows) if auc(whole)[0] >= 0.5 else 1.0 - auc(rows) for auc in aucs]
-        return np.asarray(np.mean(found, axis=0))
+    aucs: Sequence[RocAuc]
 
-    return told
+    def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._mean([auc(rows) for auc in self.aucs])
+
+    def left_out(self) -> NDArray[np.float64]:
+        return self._mean([auc.left_out() for auc in self.aucs])
+
+    def _mean(self, found: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        whole = (auc(np.ones((1, len(auc.labels))))[0] for auc in self.aucs)
+        told = [one if value >= 0.5 else 1.0 - one for one, value in zip(found, whole, strict=True)]
+        return np.asarray(np.mean(told, axis=0))
 
 
-def _difference(first: Statistic, second: Statistic) -> Statistic:
-    return lambda rows: first(rows) - second(rows)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Difference:
+    """Difference of two such means."""
+
+    first: _Told
+    second: _Told
+
+    def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.first(rows) - self.second(rows)
+
+    def left_out(self) -> NDArray[np.float64]:
+        return self.first.left_out() - self.second.left_out()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Mean:
+    """Mean of values (n_sources,)."""
+
+    values: NDArray[np.float64]
+
+    def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(rows @ self.values / rows.sum(axis=1))
+
+    def left_out(self) -> NDArray[np.float64]:
+        return np.asarray((self.values.sum() - self.values) / (len(self.values) - 1))
 
 
 def _shares(magnitudes: NDArray[np.float64], zone: Zone) -> NDArray[np.float64]:
@@ -296,9 +326,8 @@ def _mean_share(
     """Mean over sources of the share of a zone."""
     shares = _shares(magnitudes, zone)
     defined = np.isfinite(shares)
-    values = shares[defined]
     return statistic_interval(
-        lambda rows: np.asarray(rows @ values / rows.sum(axis=1)),
+        _Mean(shares[defined]),
         counts[:, defined],
         strata=known.labels[defined],
         unit="source",

@@ -260,8 +260,14 @@ def _audited(found: EvidenceLocation) -> Iterator[str]:
     )
     if known:
         yield say("methods.location.zones")
-    if any(auc.known for one in found.maps for auc in one.level_auc.values()):
-        yield say("methods.location.intervals", n_bootstrap=found.n_bootstrap)
+    aucs = [auc for one in found.maps for auc in one.level_auc.values() if auc.known]
+    if aucs:
+        closed = any(auc.method.startswith("ABC") for auc in aucs)
+        yield say(
+            "methods.location.intervals",
+            n_bootstrap=found.n_bootstrap,
+            closed=say("methods.location.closed") if closed else "",
+        )
 
 
 def _files(content: ReportContent) -> Iterator[str]:

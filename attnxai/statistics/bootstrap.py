@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.errors import OptionError
+from attnxai.statistics.abc_intervals import ABC, abc_ends
 from attnxai.statistics.interval import (
     CONFIDENCE_LEVEL,
     MIN_UNITS,
@@ -51,6 +52,8 @@ _ROWS = 512
 _MOST_COUNTS = 1 << 24
 # Units up to which a statistic without each of them is that of rows of counts, which take their square.
 _MOST_IN_ROWS = 1000
+# Resamples that show whether a statistic varies which no unit changes by itself.
+_FIRST = 64
 
 ALL_THE_SAME = "all resamples give the same value"
 """Why there is no interval about a value that does not vary, such as an AUC of 1."""
@@ -202,8 +205,11 @@ def statistic_interval(
     """Interval of any statistic, over resamples within strata from :func:`stratified_counts`.
 
     The statistic gives one value for each row of counts (n_bootstrap, n_units), NaN where undefined; of many units it is
-    asked for its values without each by ``left_out``, if it has that. Any kind will do but ``studentized``. There are no ends when the value is undefined, there are fewer than
-    :data:`~.interval.MIN_UNITS` units, or all resamples give the same value (such as an AUC of 1).
+    asked for its values without each by ``left_out``, if it has that. With it, and where counts are too many to be kept
+    (:class:`~.resamples.Resamples`), ``bca`` and ``expanded`` intervals are had without resamples
+    (:func:`~.abc_intervals.abc_ends`) unless few units dominate. Any kind will do but ``studentized``. There are no ends when
+    the value is undefined, there are fewer than :data:`~.interval.MIN_UNITS` units, or all resamples give the same value (such
+    as an AUC of 1).
     """
     n = counts.shape[1]
     value = float(statistic(np.ones((1, n)))[0])
@@ -211,19 +217,33 @@ def statistic_interval(
         return no_interval(value, n, unit=unit, level=level, reason="the value is undefined")
     if n < MIN_UNITS:
         return no_interval(value, n, unit=unit, level=level)
-    resampled = over_resamples(statistic, counts)
-    resampled = resampled[np.isfinite(resampled)]
-    if not len(resampled) or np.ptp(resampled) <= 1e-12 * max(1.0, abs(value)):
-        return no_interval(value, n, unit=unit, level=level, reason=ALL_THE_SAME)
     left_out = np.empty(0)
     if kind is not IntervalKind.PERCENTILE and n > _MOST_IN_ROWS and hasattr(statistic, "left_out"):
         left_out = statistic.left_out()
-    elif kind is not IntervalKind.PERCENTILE:
+    if len(left_out) and isinstance(counts, Resamples):
+        found = abc_interval(
+            statistic,
+            value,
+            left_out,
+            strata=counts.drawn_within,
+            unit=unit,
+            kind=kind,
+            level=level,
+        )
+        if found is not None:
+            return found
+        # a first block that does not vary, about values that no unit changes, stands for all
+        if same_everywhere(left_out) and _same(over_resamples(statistic, counts[:_FIRST]), value):
+            return no_interval(value, n, unit=unit, level=level, reason=ALL_THE_SAME)
+    resampled = over_resamples(statistic, counts)
+    if _same(resampled, value):
+        return no_interval(value, n, unit=unit, level=level, reason=ALL_THE_SAME)
+    if kind is not IntervalKind.PERCENTILE and not len(left_out):
         without = (statistic(1.0 - np.eye(min(_ROWS, n - i), n, k=i)) for i in range(0, n, _ROWS))
         left_out = np.concatenate(list(without))
     return resampled_interval(
         value,
-        resampled,
+        resampled[np.isfinite(resampled)],
         left_out,
         n_units=n,
         unit=unit,
@@ -231,6 +251,43 @@ def statistic_interval(
         level=level,
         strata=strata,
     )
+
+
+def abc_interval(
+    statistic: Statistic,
+    value: float,
+    left_out: NDArray[np.float64],
+    *,
+    strata: NDArray[np.int64] | None = None,
+    unit: str = "source",
+    kind: IntervalKind,
+    level: float,
+) -> Interval | None:
+    """BCa or expanded interval without resamples, None where these are needed; see :func:`~.abc_intervals.abc_ends`."""
+    from scipy.special import ndtri
+
+    kind, n, tail = IntervalKind(kind), len(left_out), (1.0 - level) / 2
+    if kind not in (IntervalKind.BCA, IntervalKind.EXPANDED):
+        return None
+    normal = float(ndtri(tail)) if kind is IntervalKind.BCA else _expanded_quantile(tail, n)
+    ends = abc_ends(statistic, value, left_out, normal=normal, strata=strata)
+    if ends is None:
+        return None
+    return Interval(
+        value=value,
+        low=ends[0],
+        high=ends[1],
+        n_units=n,
+        unit=unit,
+        level=level,
+        method=ABC.format(unit),
+    )
+
+
+def _same(resampled: NDArray[np.float64], value: float) -> bool:
+    """Whether no resample differs from another, or none is defined."""
+    defined = resampled[np.isfinite(resampled)]
+    return not len(defined) or bool(np.ptp(defined) <= 1e-12 * max(1.0, abs(value)))
 
 
 def over_resamples(statistic: Statistic, counts: StratifiedCounts) -> NDArray[np.float64]:

@@ -40,6 +40,13 @@ class Resamples:
         """Numbers of resamples and of units."""
         return self.n_bootstrap, self.n_units if self.keep is None else len(self.keep)
 
+    @property
+    def drawn_within(self) -> NDArray[np.int64]:
+        """Stratum of each unit, all the same where there are none."""
+        if self.strata is None:
+            return np.zeros(self.shape[1], dtype=np.int64)
+        return self.strata if self.keep is None else self.strata[self.keep]
+
     def __getitem__(self, index: Any) -> Any:
         """Some rows as an array, or with ``[:, mask]`` the same of some units."""
         if isinstance(index, tuple):

@@ -289,6 +289,12 @@ def test_the_paragraph_of_methods_follows_the_options_of_the_audit():
     assert "above the clip of the preprocessing in islands of 5 pixels or more" in text
     assert "within 12.5 pixels of it" in text
     assert "(999 resamples)" in text
+    aucs = {
+        name: dataclasses.replace(auc, method="ABC (DiCiccio & Efron 1992), over sources")
+        for name, auc in GOOD.level_auc.items()
+    }
+    many = dataclasses.replace(location(GOOD), maps=(dataclasses.replace(GOOD, level_auc=aucs),))
+    assert "resamples; for many sources by their limit without resamples, ABC (" in paragraph(many)
     without = dataclasses.replace(
         location(empty=None), maps=(dataclasses.replace(GOOD, level_auc={}),)
     )

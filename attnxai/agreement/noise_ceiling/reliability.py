@@ -19,9 +19,9 @@ import numpy as np
 
 from attnxai.errors import OptionError
 from attnxai.metrics.pixels import numbers_of
-from attnxai.statistics.bootstrap import IntervalKind, resampled_interval
+from attnxai.statistics.bootstrap import IntervalKind, abc_interval, resampled_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval, no_interval
-from attnxai.statistics.resamples import resamples_of
+from attnxai.statistics.resamples import Resamples, resamples_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -90,7 +90,8 @@ def alpha_interval(
     level : float
         Confidence level.
     n_bootstrap : int
-        Resamples.
+        Resamples. Where they and the units are many (:data:`~attnxai.statistics.resamples.MOST_KEPT`) none are drawn, but for
+        ordinal data, and where few units dominate: see :func:`~attnxai.statistics.abc_intervals.abc_ends`.
     rng : numpy.random.Generator or int
         Source of randomness.
 
@@ -123,6 +124,16 @@ def alpha_interval(
     if n < MIN_UNITS:
         return no_interval(value, n, level=level)
     drawn = resamples_of(n, n_bootstrap, np.random.default_rng(rng))
+    if isinstance(drawn, Resamples) and counts.measurement is not Measurement.ORDINAL:
+        closed = abc_interval(
+            lambda weights: counts.alpha(weights[:, of_unit]),
+            value,
+            counts.alpha_without(of_unit, n),
+            kind=kind,
+            level=level,
+        )
+        if closed is not None:
+            return closed
     rows = max(1, _BLOCK // n)
     resampled = np.concatenate(
         [counts.alpha(drawn[i : i + rows][:, of_unit]) for i in range(0, n_bootstrap, rows)]

@@ -181,3 +181,35 @@ def test_bad_ratings_are_refused():
         krippendorff_alpha([[1, np.inf], [1, 2]])
     with pytest.raises(OptionError, match="groups"):
         alpha_interval(np.ones((2, 9)), groups=np.arange(8))
+
+
+@pytest.mark.parametrize("measurement", [Measurement.INTERVAL, Measurement.NOMINAL])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_ends_of_many_units_are_those_of_resamples(monkeypatch, measurement, grouped):
+    from attnxai.statistics import resamples
+
+    rng = np.random.default_rng(7)
+    ratings, groups = noisy(1300, rng), None
+    if grouped:
+        groups = np.repeat(np.arange(1300), rng.integers(1, 4, size=1300))
+        ratings = ratings[:, groups] + 0.2 * rng.normal(size=(3, len(groups)))
+    if measurement is Measurement.NOMINAL:
+        ratings = (ratings > 0.5) * 1.0 + (ratings > 1.5)
+    ratings[rng.random(ratings.shape) < 0.1] = np.nan
+    found = alpha_interval(ratings, measurement, groups=groups)
+    monkeypatch.setattr(resamples, "MOST_KEPT", 1 << 30)
+    expected = alpha_interval(ratings, measurement, groups=groups)
+    assert found.method == "ABC (DiCiccio & Efron 1992), over sources"
+    assert "BCa" in expected.method
+    assert (found.value, found.n_units) == (expected.value, expected.n_units)
+    half = (expected.high - expected.low) / 2
+    assert found.low == pytest.approx(expected.low, abs=0.04 * half)
+    assert found.high == pytest.approx(expected.high, abs=0.04 * half)
+
+
+def test_ordinal_data_and_equal_values_are_resampled_however_many_units_there_are():
+    ratings = np.round(noisy(1100, np.random.default_rng(8)))
+    found = alpha_interval(ratings, Measurement.ORDINAL, n_bootstrap=9200)
+    assert "BCa" in found.method
+    alike = alpha_interval(np.ones((2, 1100)), n_bootstrap=9200)
+    assert "nearly all values are equal" in alike.note
