@@ -108,7 +108,7 @@ def _influences(
         members = labels == label
         of_stratum, n = left_out[members], int(members.sum())
         influences[members] = (n - 1) / n * (of_stratum.mean() - of_stratum)
-        # without a unit its stratum also weighs less, which is no bias
+        # a stratum without one of its units also has a smaller weight, which must not count as bias
         (lighter,) = statistic(np.where(members, (n - 1) / n, 1.0)[None])
         bias += (n - 1) * float(of_stratum.mean() - lighter)
     return influences, bias
