@@ -142,8 +142,8 @@ def map_location(
     """Whether maps lie on the source, and whether their sign or their level on empty sky tells its class.
 
     Maps are taken on their own grids, means of several on the field. Shares have exact binomial intervals
-    (Clopper & Pearson 1934), AUCs BCa bootstrap intervals over sources within each class (ABC for thousands, without resamples); none is adjusted for the
-    number of maps.
+    (Clopper & Pearson 1934), AUCs BCa bootstrap intervals over sources within each class (ABC for
+    thousands, without resamples); none is adjusted for the number of maps.
 
     Parameters
     ----------

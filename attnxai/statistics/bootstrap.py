@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,9 +42,9 @@ from attnxai.statistics.studentized import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from attnxai.statistics.abc_intervals import Statistic
     from attnxai.statistics.resamples import Counts, StratifiedCounts
 
-    Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 # Rows of resamples at a time, so that memory does not grow with their number.
 _ROWS = 512

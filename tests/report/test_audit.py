@@ -294,7 +294,10 @@ def test_the_paragraph_of_methods_follows_the_options_of_the_audit():
         for name, auc in GOOD.level_auc.items()
     }
     many = dataclasses.replace(location(GOOD), maps=(dataclasses.replace(GOOD, level_auc=aucs),))
-    assert "resamples; for many sources by their limit without resamples, ABC (" in paragraph(many)
+    assert (
+        "resamples; for many sources by their limit without resamples, ABC, DiCiccio & Efron 1992)"
+        in paragraph(many)
+    )
     without = dataclasses.replace(
         location(empty=None), maps=(dataclasses.replace(GOOD, level_auc={}),)
     )

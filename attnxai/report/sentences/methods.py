@@ -99,7 +99,7 @@ METHODS: dict[str, str] = {
         "AUCs of the audit have BCa bootstrap intervals over sources within classes ({n_bootstrap} resamples{closed}), shares exact "
         "binomial ones."
     ),
-    "methods.location.closed": "; for many sources by their limit without resamples, ABC (DiCiccio & Efron 1992)",
+    "methods.location.closed": "; for many sources by their limit without resamples, ABC [@DiCiccio1992]",
     "methods.ceiling": (
         "The noise ceiling [@Nili2014] was measured by the same metric: each annotator against the consensus of the others, "
         "and the consensus of all against each; scores as a share of it were resampled jointly with it over "
