@@ -21,7 +21,17 @@ import numpy as np
 
 from attnxai.errors import OptionError
 from attnxai.metrics.metric import Consensus, register_metric
-from attnxai.metrics.pixels import PixelRows, centred, derived, deviations, marked_pixels, totals
+from attnxai.metrics.pixels import (
+    PixelRows,
+    centred,
+    derived,
+    deviations,
+    extremes,
+    marked_pixels,
+    pixels_above_lowest,
+    take_pixels,
+    totals,
+)
 from attnxai.metrics.targets import TargetKind
 
 if TYPE_CHECKING:
@@ -53,8 +63,17 @@ def shares(rows: PixelRows) -> NDArray[np.float64]:
 
 
 def _products(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
-    """Sums over pixels of every map times every target, both less their means; shape (n, m)."""
-    return np.asarray(centred(maps) @ centred(targets).T)
+    """Sums over pixels of every map times every target, both less their means; shape (n, m).
+
+    Maps less their mean sum to 0, so any constant can be taken off a target: with the lowest value most pixels are 0.
+    """
+    above = targets.once(_above_lowest)
+    return np.asarray(take_pixels(centred(maps), pixels_above_lowest(targets)) @ above.T)
+
+
+def _above_lowest(targets: PixelRows) -> NDArray[np.float64]:
+    values = take_pixels(targets.values, pixels_above_lowest(targets))
+    return np.asarray(values - extremes(targets)[0][:, None])
 
 
 def _marks_of(target: NDArray[Any]) -> tuple[NDArray[np.intp], Any]:

@@ -19,7 +19,7 @@ import numpy as np
 from attnxai.errors import OptionError
 from attnxai.metrics.density import shares, sum_of_varying
 from attnxai.metrics.metric import register_metric
-from attnxai.metrics.pixels import PixelRows, marked, marked_pixels, n_marked, totals
+from attnxai.metrics.pixels import PixelRows, marked, marked_pixels, n_marked, take_pixels, totals
 from attnxai.metrics.ranking import ordering
 from attnxai.metrics.targets import TargetKind
 
@@ -64,7 +64,15 @@ def relevance_mass_accuracy(maps: PixelRows, targets: PixelRows) -> NDArray[np.f
     >>> relevance_mass_accuracy([[1, 2], [3, 4]], [[False, True], [False, True]])
     0.6
     """
-    return maps.values @ marked(targets).T / totals(maps)[:, None]
+    pixels, masks = targets.once(_where_any_is_marked)
+    return take_pixels(maps.values, pixels) @ masks.T / totals(maps)[:, None]
+
+
+def _where_any_is_marked(targets: PixelRows) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Pixels that some target marks, and the masks on them: all others add nothing to a sum over marked pixels."""
+    masks = marked(targets)
+    pixels = np.flatnonzero(masks.any(axis=0))
+    return pixels, take_pixels(masks, pixels)
 
 
 def _shares_at_own_area(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:

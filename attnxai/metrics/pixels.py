@@ -171,6 +171,17 @@ def marked(rows: PixelRows) -> NDArray[np.float64]:
 
 
 @derived
+def pixels_above_lowest(rows: PixelRows) -> NDArray[np.intp]:
+    """Pixels on which some row is above its lowest value: for most annotations, few of all; shape (n_found,)."""
+    return np.flatnonzero((rows.values > extremes(rows)[0][:, None]).any(axis=0))
+
+
+def take_pixels(values: NDArray[Any], pixels: NDArray[np.intp]) -> NDArray[Any]:
+    """Some pixels of rows (n, n_pixels), in ascending order; the rows themselves where these are all."""
+    return values if pixels.size == values.shape[1] else values.take(pixels, axis=1)
+
+
+@derived
 def n_marked(rows: PixelRows) -> NDArray[np.float64]:
     """Number of marked pixels of each row; shape (n,)."""
     return np.asarray(marked(rows).sum(axis=1))

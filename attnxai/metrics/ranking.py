@@ -20,6 +20,8 @@ from attnxai.metrics.pixels import (
     marked,
     marked_pixels,
     n_marked,
+    pixels_above_lowest,
+    take_pixels,
     totals,
 )
 from attnxai.metrics.targets import TargetKind
@@ -142,11 +144,6 @@ class _Factors(NamedTuple):
     rows: NDArray[np.float64]
 
 
-def _marked_pixels(targets: PixelRows) -> NDArray[np.intp]:
-    """Pixels on which some row is above its lowest value."""
-    return np.flatnonzero((targets.values > extremes(targets)[0][:, None]).any(axis=0))
-
-
 def _ranks_on(rows: PixelRows, pixels: NDArray[np.intp]) -> NDArray[np.float64]:
     if pixels.size == rows.n_pixels:
         return centred_ranks(rows)
@@ -159,7 +156,7 @@ def _ranks_on(rows: PixelRows, pixels: NDArray[np.intp]) -> NDArray[np.float64]:
 
 @derived
 def _rank_factors(targets: PixelRows) -> _Factors:
-    pixels, found = _marked_pixels(targets), ordering(targets)
+    pixels, found = pixels_above_lowest(targets), ordering(targets)
     n_lowest = np.take_along_axis(found.tied, found.order[:, :1], axis=1)
     lowest = 0.5 * (n_lowest - targets.n_pixels)
     return _Factors(pixels, _ranks_on(targets, pixels) - lowest)
@@ -167,8 +164,8 @@ def _rank_factors(targets: PixelRows) -> _Factors:
 
 @derived
 def _mask_factors(targets: PixelRows) -> _Factors:
-    pixels = _marked_pixels(targets)
-    return _Factors(pixels, marked(targets).take(pixels, axis=1))
+    pixels = pixels_above_lowest(targets)
+    return _Factors(pixels, take_pixels(marked(targets), pixels))
 
 
 def _products(maps: PixelRows, targets: _Factors) -> NDArray[np.float64]:

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from attnxai.metrics import PixelRows, auc, average_precision, shuffled_auc, spearman
+from attnxai.metrics import (
+    PixelRows,
+    auc,
+    average_precision,
+    correlation,
+    nss,
+    relevance_mass_accuracy,
+    shuffled_auc,
+    spearman,
+)
 from attnxai.metrics.ranking import centred_ranks, mid_ranks, ordering
 from tests.metrics.test_references import REFERENCES
 from tests.metrics.test_registry import random_pair
@@ -73,7 +82,15 @@ def test_products_leave_out_only_pixels_that_add_nothing(marked):
     rng = np.random.default_rng(3)
     maps, field = rng.random((4, 500)), rng.random(500) < marked
     targets = field * rng.integers(0, 4, (5, 500))
-    for metric, of_targets in ((spearman, targets), (auc, targets > 0)):
+    targets[0, rng.random(500) < 0.5] = 1
+    targets[4] += 2  # above 0 everywhere
+    for metric, of_targets in (
+        (spearman, targets),
+        (nss, targets),
+        (correlation, targets),
+        (auc, targets[:4] > 0),
+        (relevance_mass_accuracy, targets[:4] > 0),
+    ):
         found = metric.evaluate(maps, of_targets)
         for i, j in np.ndindex(found.shape):
             reference = REFERENCES[metric.name](maps[i], of_targets[j], None)
