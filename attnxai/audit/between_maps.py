@@ -14,7 +14,8 @@ from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import counted
 from attnxai.errors import OptionError
 from attnxai.explanations.files.map_chunks import in_chunks
-from attnxai.metrics.partial import partial_values
+from attnxai.metrics.partial import partial_correlations
+from attnxai.metrics.pixels import PixelRows
 from attnxai.metrics.ranking import mid_ranks
 from attnxai.statistics.bootstrap import mean_interval
 from attnxai.statistics.formats import value_range, with_interval
@@ -205,12 +206,15 @@ def _correlations(
     some = list(positions)
     valid = stack.valid[some]
     values = np.full((2, len(every), len(every), len(valid)), np.nan)
+    brightness = np.asarray(stack.brightness[some], dtype=np.float64)
+    controlled = {i: (len(every),) for i in range(len(every))}
     for position, where in enumerate(valid):
         rows = every[:, position, where]
         vary = np.ptp(rows, axis=1) > 0
         if vary.any():
             correlations = np.atleast_2d(np.corrcoef(mid_ranks(rows[vary])))
             values[0, :, :, position][np.ix_(vary, vary)] = correlations
-    brightness = np.asarray(stack.brightness[some], dtype=np.float64)
-    values[1] = partial_values(list(every), every, [[brightness]] * len(every), valid)
+        if where.any():
+            beside = PixelRows(np.concatenate([rows, brightness[None, position, where]]))
+            values[1, :, :, position] = partial_correlations(beside, beside, controlled)[:, :-1]
     return values

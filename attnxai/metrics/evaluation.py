@@ -6,7 +6,7 @@ pairs are computed at once. Metrics that are computed together share ranks and o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -119,6 +119,32 @@ def centre_biases(
     }
 
 
+class SourceRows:
+    """Valid pixels ``where`` of one source's maps and targets, as rows, so that what is derived of them is derived once.
+
+    ``source`` is its position, and ``maps`` its maps.
+    """
+
+    def __init__(
+        self,
+        source: int,
+        where: NDArray[np.bool_],
+        maps: NDArray[np.floating] | Sequence[NDArray[np.floating]],
+        targets: Targets,
+    ) -> None:
+        self.source, self._where, self._targets = source, where, targets
+        self.maps = PixelRows(np.stack([one[source][where] for one in maps]))
+        self._rows: dict[TargetKind, PixelRows] = {}
+
+    def targets(self, kind: TargetKind) -> PixelRows:
+        """Its targets of a kind, one of each annotator."""
+        if kind not in self._rows:
+            self._rows[kind] = PixelRows(
+                pixels_of(self._targets[kind][:, self.source], self._where)
+            )
+        return self._rows[kind]
+
+
 def own_tables(
     metrics: Sequence[Metric],
     maps: NDArray[np.floating] | Sequence[NDArray[np.floating]],
@@ -126,6 +152,7 @@ def own_tables(
     valid: NDArray[np.bool_],
     *,
     elsewhere: Mapping[TargetKind, NDArray[np.float64]] | None = None,
+    on_source: Callable[[SourceRows], None] | None = None,
 ) -> NDArray[np.float64]:
     """Several metrics of each source's maps with its own targets, over its own valid pixels.
 
@@ -135,6 +162,8 @@ def own_tables(
         As in :func:`agreement_tables`.
     valid : ndarray of bool, shape (n_sources, rows, columns)
         Pixels that count for each source.
+    on_source : callable, optional
+        Called with the rows of every source that has valid pixels, for what else is computed of them.
 
     Returns
     -------
@@ -154,19 +183,19 @@ def own_tables(
     n_annotators = len(next(iter(targets.values())))
     values = np.full((len(metrics), len(maps), n_annotators, len(valid)), np.nan)
     others = centre_biases(metrics, targets, elsewhere)
-    targets = {metric.target: targets[metric.target] for metric in metrics}
     for source, where in enumerate(valid):
         if not where.any():
             continue
-        rows = PixelRows(np.stack([one[source][where] for one in maps]))
-        target_rows, other_rows = (
-            {kind: PixelRows(pixels_of(array[:, source], where)) for kind, array in arrays.items()}
-            for arrays in (targets, others)
-        )
+        rows = SourceRows(source, where, maps, targets)
+        other_rows = {
+            kind: PixelRows(pixels_of(some[:, source], where)) for kind, some in others.items()
+        }
         for m, metric in enumerate(metrics):
             values[m, :, :, source] = metric.evaluate(
-                rows, target_rows[metric.target], other_rows.get(metric.target)
+                rows.maps, rows.targets(metric.target), other_rows.get(metric.target)
             )
+        if on_source is not None:
+            on_source(rows)
     return values
 
 

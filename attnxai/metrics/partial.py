@@ -9,13 +9,13 @@ sources breaks the dependence of the target on brightness too, and is not a null
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnxai.errors import OptionError
-from attnxai.metrics.pixels import PixelRows, checked_pixels, is_constant, numbers_of
+from attnxai.metrics.pixels import PixelRows, checked_pixels, extremes, is_constant, numbers_of
 from attnxai.metrics.ranking import centred_ranks
 
 if TYPE_CHECKING:
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 _DETERMINED = 1e-10
 
 
-def _basis(covariates: Sequence[PixelRows]) -> NDArray[np.float64]:
-    """Orthonormal rows that span the centred ranks of covariates."""
-    basis = np.empty((0, covariates[0].n_pixels))
-    for rows in covariates:
-        for ranks in centred_ranks(rows)[~is_constant(rows)]:
-            remainder, length = _remainders(ranks[None], basis)
-            if length[0] > 0:
-                basis = np.concatenate([basis, remainder / length[0]])
+def _basis(rows: PixelRows, covariates: Sequence[int]) -> NDArray[np.float64]:
+    """Orthonormal rows that span the centred ranks of some rows."""
+    basis = np.empty((0, rows.n_pixels))
+    for i in covariates:
+        if is_constant(rows)[i]:
+            continue
+        remainder, length = _remainders(centred_ranks(rows)[i : i + 1], basis)
+        if length[0] > 0:
+            basis = np.concatenate([basis, remainder / length[0]])
     return basis
 
 
@@ -48,24 +49,37 @@ def _remainders(
     return remainder, np.where(length > _DETERMINED * whole, length, 0.0)
 
 
-def _partial(
-    maps: PixelRows, targets: PixelRows, covariates: Sequence[PixelRows]
+def partial_correlations(
+    maps: PixelRows, targets: PixelRows, controlled: Mapping[int, Sequence[int]]
 ) -> NDArray[np.float64]:
-    """Partial rank correlation of every map with every target; shape (n, m)."""
-    if not all(np.isfinite(rows.values).all() for rows in covariates):
+    """Partial rank correlations of some rows of ``maps`` with every target; shape (n_controlled, n_targets).
+
+    ``controlled`` has, for each of them, the rows of ``maps`` that are controlled for: for a layer, the brightness at pixel
+    scale and at the layer's resolution. NaN where undefined.
+    """
+    values = np.full((len(controlled), len(targets)), np.nan)
+    covariates = {i for some in controlled.values() for i in some}
+    if not np.isfinite(np.array(extremes(maps))[:, list(covariates)]).all():
         raise OptionError(
             "covariates need finite values on all valid pixels; exclude the others with valid"
         )
-    basis = _basis(covariates)
-    if not len(basis):  # nothing is controlled for, and the plain correlation is another quantity
-        return np.full((len(maps.values), len(targets.values)), np.nan)
-    map_rows, map_lengths = _remainders(centred_ranks(maps), basis)
-    target_rows, target_lengths = _remainders(centred_ranks(targets), basis)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = (map_rows @ target_rows.T) / np.outer(map_lengths, target_lengths)
-    values[is_constant(maps) | (map_lengths == 0)] = np.nan
-    values[:, is_constant(targets) | (target_lengths == 0)] = np.nan
-    return np.clip(values, -1.0, 1.0)
+    bases = {key: _basis(maps, key) for key in {tuple(some) for some in controlled.values()}}
+    # where nothing is controlled for, the plain correlation is another quantity
+    left = {
+        key: _remainders(centred_ranks(targets), basis)
+        for key, basis in bases.items()
+        if len(basis)
+    }
+    for i, (row, some) in enumerate(controlled.items()):
+        key = tuple(some)
+        if key not in left or is_constant(maps)[row]:
+            continue
+        own, (length,) = _remainders(centred_ranks(maps)[row : row + 1], bases[key])
+        others, lengths = left[key]
+        usable = ~is_constant(targets) & (length * lengths > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values[i] = np.where(usable, (own @ others.T)[0] / (length * lengths), np.nan)
+    return np.asarray(np.clip(values, -1.0, 1.0))
 
 
 def partial_spearman(
@@ -118,32 +132,7 @@ def partial_spearman(
             "map, target, valid and every covariate need one shape, got "
             + ", ".join(str(shape) for shape in shapes)
         )
-    rows = checked_pixels("map", maps[use], signed=True)
+    checked_pixels("map", maps[use], signed=True)
     own = checked_pixels("target", targets[use])
-    return float(_partial(rows, own, [PixelRows(stack[:, use])])[0, 0])
-
-
-def partial_values(
-    maps: Sequence[NDArray[np.float64]],
-    targets: NDArray[np.floating],
-    covariates: Sequence[Sequence[NDArray[np.floating]]],
-    valid: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Partial rank correlation of each source's maps with its own targets, over its own valid pixels.
-
-    ``maps`` and ``covariates`` have one entry for each explanation: maps (n_sources, rows, columns), and arrays
-    of that shape to control for (for a layer, the brightness at pixel scale and at the layer's resolution). Ranks
-    of an array that is given several times are computed once. Targets are (n_annotators, n_sources, rows,
-    columns); the result is (n_explanations, n_annotators, n_sources), NaN where undefined.
-    """
-    values = np.full((len(maps), len(targets), len(valid)), np.nan)
-    arrays = {id(array): array for some in covariates for array in some}
-    for source, where in enumerate(valid):
-        if not where.any():
-            continue
-        target_rows = PixelRows(targets[:, source, where])
-        fixed = {key: PixelRows(array[source, where][None]) for key, array in arrays.items()}
-        for e, (own, some) in enumerate(zip(maps, covariates, strict=True)):
-            map_rows = PixelRows(own[source, where][None])
-            values[e, :, source] = _partial(map_rows, target_rows, [fixed[id(a)] for a in some])[0]
-    return values
+    rows = PixelRows(np.concatenate([maps[None, use], stack[:, use]]))
+    return float(partial_correlations(rows, own, {0: range(1, len(rows))})[0, 0])

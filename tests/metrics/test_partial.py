@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from attnxai.errors import OptionError
-from attnxai.metrics import partial_spearman, spearman
-from attnxai.metrics.partial import partial_values
+from attnxai.metrics import PixelRows, TargetKind, auc, own_tables, partial_spearman, spearman
+from attnxai.metrics.partial import partial_correlations
 
 MAP = [2, 1, 4, 3, 6, 5, 8, 7, 9, 10]
 TARGET = [1, 3, 2, 5, 4, 7, 6, 10, 8, 9]
@@ -117,17 +117,35 @@ def test_errors_name_what_is_wrong():
         partial_spearman([1.0, 2, 3], [1, 3, 2], [1.0, np.nan, 2])
 
 
-def test_values_of_sources_hold_their_own_brightness_fixed():
+def test_rows_are_controlled_for_others_each():
     rng = np.random.default_rng(6)
-    maps = rng.random((2, 3, 5, 6))
-    targets = rng.random((2, 3, 5, 6))
-    brightness, smooth = rng.random((2, 3, 5, 6))
+    maps, targets = PixelRows(rng.random((5, 40))), PixelRows(rng.random((3, 40)))
+    controlled = {1: [3], 0: [3, 4], 2: [4, 3]}
+    found = partial_correlations(maps, targets, controlled)
+    for i, (row, covariates) in enumerate(controlled.items()):
+        for j, target in enumerate(targets.values):
+            expected = partial_spearman(maps.values[row], target, maps.values[covariates])
+            assert found[i, j] == pytest.approx(expected, abs=1e-12)
+
+
+def test_tables_of_sources_give_the_rows_of_each_over_its_own_pixels():
+    rng = np.random.default_rng(6)
+    maps = list(rng.random((4, 3, 5, 6)))  # the last two are brightness
+    density = rng.random((2, 3, 5, 6))
+    targets = {TargetKind.DENSITY: density, TargetKind.MASK: density > 0.5}
     valid = rng.random((3, 5, 6)) < 0.8
     valid[2] = False
-    found = partial_values(maps, targets, [[brightness], [brightness, smooth]], valid)
-    assert found.shape == (2, 2, 3)
-    assert np.isnan(found[:, :, 2]).all()
-    for e, a, s in np.ndindex(2, 2, 2):
-        covariates = [brightness[s], smooth[s]][: e + 1]
-        expected = partial_spearman(maps[e, s], targets[a, s], covariates, valid[s])
-        assert found[e, a, s] == pytest.approx(expected, abs=1e-12)
+    found = {}
+
+    def add(rows):
+        found[rows.source] = partial_correlations(
+            rows.maps, rows.targets(TargetKind.DENSITY), {0: [2], 1: [2, 3]}
+        )
+
+    values = own_tables([auc], maps, targets, valid, on_source=add)
+    np.testing.assert_array_equal(values, own_tables([auc], maps, targets, valid))
+    assert list(found) == [0, 1]
+    for s, e, a in np.ndindex(2, 2, 2):
+        covariates = [maps[2][s], maps[3][s]][: e + 1]
+        expected = partial_spearman(maps[e][s], density[a, s], covariates, valid[s])
+        assert found[s][e, a] == pytest.approx(expected, abs=1e-12)

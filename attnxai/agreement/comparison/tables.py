@@ -25,7 +25,7 @@ from attnxai.metrics import (
     partial_spearman,
 )
 from attnxai.metrics.metric import NO_REASON
-from attnxai.metrics.partial import partial_values
+from attnxai.metrics.partial import partial_correlations
 from attnxai.metrics.pixels import is_constant
 from attnxai.nulls.emission_frames import frame_pixels, in_frames, less_emission
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.totals import TargetTotals
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.metrics import Metric
+    from attnxai.metrics.evaluation import SourceRows
     from attnxai.metrics.targets import Targets
 
 
@@ -182,35 +183,37 @@ def measure(
     on_step()
     n_known = n_paired if inputs.within is None and (inputs.pairs.valid == common).all() else 0
     own = [np.diagonal(tables[:, :n_known], axis1=3, axis2=4)]
-    if n_known < len(inputs.maps):
+    # maps that come without brightness have nothing to control for
+    controlled = {
+        e: [inputs.names.index(b) for b in inputs.pairs.brightness_of(name)]
+        for e, name in enumerate(inputs.names[: inputs.n_explanations])
+        if not of_label and inputs.pairs.brightness_of(name)
+    }
+    given = np.full((inputs.n_explanations, *inputs.pairs.present.shape), np.nan)
+
+    def add_partial(rows: SourceRows) -> None:
+        density = rows.targets(TargetKind.DENSITY)
+        found = partial_correlations(rows.maps, density, controlled)
+        given[list(controlled), :, rows.source] = found
+
+    if n_known < len(inputs.maps) or controlled:
+        # each with the ranks of the other
         further = own_tables(
-            inputs.metrics,
-            inputs.maps[n_known:],
+            inputs.metrics if n_known < len(inputs.maps) else (),
+            inputs.maps if controlled else inputs.maps[n_known:],
             inputs.targets,
             inputs.pairs.valid,
             elsewhere=inputs.elsewhere,
+            on_source=add_partial if controlled else None,
         )
         further[:, :, absent] = np.nan
-        own.append(further)
+        if n_known < len(inputs.maps):
+            own.append(further)
     chance = np.stack(
         [
             chance_values(metric, inputs.targets[metric.target], inputs.pairs.valid)
             for metric in inputs.metrics
         ]
-    )
-    by_name = dict(zip(inputs.names, inputs.maps, strict=True))
-    # maps that come without brightness have nothing to control for
-    fixed = {
-        e: [by_name[b] for b in inputs.pairs.brightness_of(name)]
-        for e, name in enumerate(inputs.names[: inputs.n_explanations])
-        if not of_label and inputs.pairs.brightness_of(name)
-    }
-    given = np.full((inputs.n_explanations, *inputs.pairs.present.shape), np.nan)
-    given[list(fixed)] = partial_values(
-        [inputs.maps[e] for e in fixed],
-        inputs.pairs.density,
-        list(fixed.values()),
-        inputs.pairs.valid,
     )
     given[:, absent] = np.nan
     on_step()
