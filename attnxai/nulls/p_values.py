@@ -329,7 +329,7 @@ def null_means(
     values = np.zeros(len(draws.choices))
     observed = 0.0
     for source, row in enumerate(weighted):
-        values += row[draws.choices[:, source]]
+        values += row.take(draws.choices[:, source])
         observed += float(row[observed_column[source]])
     moved = (draws.choices != observed_column).any(axis=0)
     of_moved = weighted[np.arange(n), observed_column][moved].sum()
