@@ -250,9 +250,13 @@ def accuracy_from(
     given = _positions(known, class_names)
 
     def accuracy(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        correct = of_zone.resampled(rows).argmax(axis=2) == given
-        used = rows * known.known
-        return np.asarray((used * correct).sum(axis=1) / used.sum(axis=1))
+        correct, changing, there = of_zone.resampled_correct(rows, given)
+        correct[changing] = False
+        used = known.known.astype(np.float64)
+        n_correct = rows @ (used * correct) + (rows[:, changing] * used[changing] * there).sum(
+            axis=1
+        )
+        return np.asarray(n_correct / (rows @ used))
 
     return statistic_interval(accuracy, counts, strata=known.labels, unit="source")
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from attnxai.data.grid import GridTransform
 
+_ROUNDING = 1e-12  # share of what is summed in double precision
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ZoneScores:
@@ -48,10 +50,39 @@ class ZoneScores:
 
     def resampled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same with the mean over resamples, rows of counts (n_rows, n_images); (n_rows, n_images, n_classes)."""
-        means = rows @ self.others / rows.sum(axis=1, keepdims=True)
-        n, n_classes, n_features = self.weights.shape
-        shifts = means @ self.weights.reshape(n * n_classes, n_features).T
-        return np.asarray(self.own + shifts.reshape(len(rows), n, n_classes))
+        return self._with(self._means(rows), np.arange(len(self.own)))
+
+    def resampled_correct(
+        self, rows: NDArray[np.float64], classes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.intp], NDArray[np.bool_]]:
+        """Which images have the highest score for their class (n_images,), position among all, in resamples.
+
+        Few images are so close to the threshold that its resamples change their class. So this is which of all are correct
+        with the mean over ``rows`` (n_images,), positions of those that change (n_changing,), and which of these are
+        correct in every row (n_rows, n_changing).
+        """
+        means = self._means(rows)
+        middle = means.mean(axis=0)
+        scores = self._with(middle[None], np.arange(len(self.own)))[0]
+        # how far a score can be from there in any row, with what rounding adds
+        spread = np.abs(means - middle).max(axis=0) + _ROUNDING * np.abs(middle)
+        reach = np.abs(self.weights) @ spread + _ROUNDING * np.abs(self.own)
+        best = scores.argmax(axis=1)[:, None]
+        highest = np.take_along_axis(scores, best, axis=1) - np.take_along_axis(reach, best, axis=1)
+        np.put_along_axis(reach, best, -np.inf, axis=1)
+        changing = np.flatnonzero((scores + reach >= highest).any(axis=1))
+        there = self._with(means, changing).argmax(axis=2) == classes[changing]
+        return best[:, 0] == classes, changing, there
+
+    def _means(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(rows @ self.others / rows.sum(axis=1, keepdims=True))
+
+    def _with(self, means: NDArray[np.float64], images: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Class scores of some images with means of the others (n_means, n_features)."""
+        weights = self.weights[images]
+        n, n_classes, n_features = weights.shape
+        shifts = means @ weights.reshape(n * n_classes, n_features).T
+        return np.asarray(self.own[images] + shifts.reshape(len(means), n, n_classes))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -252,7 +253,32 @@ def test_a_zone_that_gives_all_sources_the_same_scores_has_no_accuracy(monkeypat
     }  # fmt: skip
 
 
-def test_the_interval_of_anaccuracy_from_a_zone_draws_the_mean_of_the_others_too() -> None:
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_only_images_near_the_threshold_are_classified_in_every_resample(n_classes) -> None:
+    rng = np.random.default_rng(1)
+    n = 200
+    of_zone = ZoneScores(
+        own=rng.normal(size=(n, n_classes)),
+        weights=rng.normal(size=(n, n_classes, 4)),
+        others=rng.normal(1.0, 1.0, size=(n, 4)),
+    )
+    classes = rng.integers(0, n_classes, n)
+    rows = rng.multinomial(n, np.full(n, 1 / n), size=50).astype(float)
+    correct, changing, there = of_zone.resampled_correct(rows, classes)
+    expected = of_zone.resampled(rows).argmax(axis=2) == classes
+    found = np.tile(correct, (50, 1))
+    found[:, changing] = there
+    np.testing.assert_array_equal(found, expected)
+    differ = expected.any(axis=0) & ~expected.all(axis=0)
+    assert differ.sum() > 10
+    assert changing.size < 0.6 * n
+    # an image on the threshold, by nothing but rounding
+    rows = np.ones((3, n))
+    tied = dataclasses.replace(of_zone, own=-of_zone.scores + of_zone.own)
+    assert tied.resampled_correct(rows, classes)[1].size == n
+
+
+def test_the_interval_of_an_accuracy_from_a_zone_draws_the_mean_of_the_others_too() -> None:
     """All own contributions are the same, so that the mean of the others alone decides for all sources at once."""
     rng = np.random.default_rng(0)
     n = 40
