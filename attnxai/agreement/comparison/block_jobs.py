@@ -197,7 +197,13 @@ def _totals(task: _Task, report: Report) -> TargetTotals:
     any_visible = bool((pairs.mask & pairs.valid).any())
     if settings.consensus is not None:
         pairs = with_consensus(pairs, settings.consensus)
-    return TargetTotals.of(pairs, sorted(kinds), n_outside=n_outside, any_visible=any_visible)
+    return TargetTotals.of(
+        pairs,
+        sorted(kinds),
+        within=settings.within,
+        n_outside=n_outside,
+        any_visible=any_visible,
+    )
 
 
 def _measured(task: _Task, report: Report) -> Found:

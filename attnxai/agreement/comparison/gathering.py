@@ -164,7 +164,9 @@ def gather(
     if settings.within is None or EMISSION not in inputs.pairs.baselines:
         return Found(everywhere=everywhere, within=None)
     # of a block a single source will do, beside those of others
-    on_emission = inputs.within_emission(fewest=2 if block is None else 1)
+    on_emission = inputs.within_emission(
+        fewest=2 if block is None else 1, totals=block.totals if block else None
+    )
     within = None
     if on_emission is not None:
         within = _measured(on_emission, request, once, known, number=number, on_step=lambda: None)

@@ -103,7 +103,9 @@ class Inputs:
             elsewhere=elsewhere,
         )
 
-    def within_emission(self, *, fewest: int = 2) -> Inputs | None:
+    def within_emission(
+        self, *, fewest: int = 2, totals: TargetTotals | None = None
+    ) -> Inputs | None:
         """The same on each source's own emission; None where fewer sources than that have enough of it."""
         pairs = within_own_emission(self.pairs, fewest=fewest)
         if pairs is None:
@@ -127,6 +129,7 @@ class Inputs:
             permuted_maps=tuple(in_frames(left, places)),
             permuted_targets={kind: in_frames(fields, places) for kind, fields in targets.items()},
             within="emission",
+            elsewhere={} if totals is None else totals.elsewhere_within(pairs),
         )
 
     @property

@@ -56,8 +56,15 @@ def test_every_source_is_in_one_block_and_groups_are_spread_evenly():
     assert all(np.array_equal(one, other) for one, other in zip(blocks, again, strict=True))
 
 
-@pytest.mark.parametrize("options", [{}, {"consensus": "mean"}, {"within": "emission"}])
-def test_values_in_blocks_are_those_of_all_sources_together(pairs, options):
+@pytest.mark.parametrize(
+    ("options", "n_faint"),
+    [({}, 0), ({"consensus": "mean"}, 0), ({"within": "emission"}, 0), ({"within": "emission"}, 30)],
+)
+def test_values_in_blocks_are_those_of_all_sources_together(pairs, options, n_faint):
+    if n_faint:  # these are left out within emission
+        brightness = pairs.brightness.copy()
+        brightness[:n_faint] *= brightness[:n_faint] > 0.99
+        pairs = dataclasses.replace(pairs, brightness=brightness)
     together, blocks = (
         compare_pairs(pairs, settings=dataclasses.replace(settings, **options), rng=0)
         for settings in (QUICK, BLOCKS)
@@ -68,6 +75,7 @@ def test_values_in_blocks_are_those_of_all_sources_together(pairs, options):
     if "within" in options:
         results.append((together.within_emission, blocks.within_emission))
         assert blocks.notes == together.notes
+        assert len(blocks.within_emission.sources) == len(pairs) - n_faint
     for one, other in results:
         np.testing.assert_allclose(other.values, one.values, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(
