@@ -209,12 +209,13 @@ def _correlations(
     brightness = np.asarray(stack.brightness[some], dtype=np.float64)
     controlled = {i: (len(every),) for i in range(len(every))}
     for position, where in enumerate(valid):
+        if not where.any():
+            continue
         rows = every[:, position, where]
         vary = np.ptp(rows, axis=1) > 0
         if vary.any():
             correlations = np.atleast_2d(np.corrcoef(mid_ranks(rows[vary])))
             values[0, :, :, position][np.ix_(vary, vary)] = correlations
-        if where.any():
-            beside = PixelRows(np.concatenate([rows, brightness[None, position, where]]))
-            values[1, :, :, position] = partial_correlations(beside, beside, controlled)[:, :-1]
+        beside = PixelRows(np.concatenate([rows, brightness[None, position, where]]))
+        values[1, :, :, position] = partial_correlations(beside, beside, controlled)[:, :-1]
     return values

@@ -39,9 +39,11 @@ if TYPE_CHECKING:
 
 UNIFORM_SHARE = 0.01
 """Probability that a mark lies anywhere on the field, whatever the map says."""
-_SMALL = 1e-100  # of ordinary numbers, whose squares neither vanish nor overflow
-_RELATIVE = 1e-3  # share of its mean above which a deviation is not made of rounding
-_VARYING = 1 + 1e-9
+_SMALL = 1e-100  # squares of this, and of one over it, neither vanish nor overflow
+_RELATIVE = 1e-3  # share of its mean above which a deviation keeps its digits
+_VARYING = (
+    1 + 1e-9
+)  # times its lowest value, which the mean of a map exceeds that is surely not constant
 OF_CORRELATIONS: dict[str, Any] = {
     "target": TargetKind.DENSITY,
     "chance": 0.0,
@@ -65,15 +67,22 @@ def shares(rows: PixelRows) -> NDArray[np.float64]:
 def _products(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Sums over pixels of every map times every target, both less their means; shape (n, m).
 
-    Maps less their mean sum to 0, so any constant can be taken off a target: with the lowest value most pixels are 0.
+    Maps less their mean sum to 0, so any constant can be taken off a target.
     """
-    above = targets.once(_above_lowest)
-    return np.asarray(take_pixels(centred(maps), pixels_above_lowest(targets)) @ above.T)
+    pixels, rows = targets.once(_less_constant)
+    return np.asarray(take_pixels(centred(maps), pixels) @ rows.T)
 
 
-def _above_lowest(targets: PixelRows) -> NDArray[np.float64]:
-    values = take_pixels(targets.values, pixels_above_lowest(targets))
-    return np.asarray(values - extremes(targets)[0][:, None])
+def _less_constant(targets: PixelRows) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Targets less a constant each, and the pixels on which some of them is not 0 then.
+
+    With the lowest value taken off, the many unmarked pixels are 0. Where most are marked, differences from it can be large
+    beside those from the mean, and digits would be lost.
+    """
+    pixels = pixels_above_lowest(targets)
+    if 2 * pixels.size > targets.n_pixels:
+        return np.arange(targets.n_pixels), centred(targets)
+    return pixels, take_pixels(targets.values, pixels) - extremes(targets)[0][:, None]
 
 
 def _marks_of(target: NDArray[Any]) -> tuple[NDArray[np.intp], Any]:
@@ -88,25 +97,25 @@ def _marks_of(target: NDArray[Any]) -> tuple[NDArray[np.intp], Any]:
     return pixels, weights / (total if ordinary else math.nan)
 
 
-def sum_of_varying(map: NDArray[np.float64]) -> float:
-    """Sum of a map (n_pixels,); NaN where the map may be constant, or is negative somewhere."""
+def sum_unless_constant(map: NDArray[np.float64]) -> float:
+    """Sum of a map (n_pixels,); NaN where it may be constant, is negative somewhere, or of extreme scale."""
     low, total = map.min(), map.sum()
     ordinary = low >= 0 and total > _VARYING * low * map.size and _SMALL < total < 1 / _SMALL
     return float(total) if ordinary else math.nan
 
 
 def _nss_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
-    with np.errstate(invalid="ignore", over="ignore"):
-        mean = map.sum() / map.size
-        above = map - mean
-        deviation = math.sqrt(above @ above / map.size)
+    mean = map.sum() / map.size
+    above = map - mean
+    deviation = math.sqrt(above @ above / map.size)
     if not (_SMALL < deviation < 1 / _SMALL and deviation > _RELATIVE * abs(mean)):
         return math.nan
     if target.dtype == bool:
         marked = above[target.nonzero()[0]]
         return float(marked.sum() / marked.size / deviation) if marked.size else math.nan
-    total = target.sum()
-    ordinary = _SMALL < total < 1 / _SMALL and target.min() >= 0
+    total, lowest = target.sum(), target.min()
+    # digits would be lost where the lowest value makes up most of a target
+    ordinary = _SMALL < total < 1 / _SMALL and 0 <= 2 * lowest * target.size <= total
     return float(above @ target / total / deviation) if ordinary else math.nan
 
 
@@ -161,7 +170,7 @@ def _similarity_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float
     pixels, own = _marks_of(target)
     if not pixels.size:
         return math.nan
-    return float(np.minimum(map[pixels] / sum_of_varying(map), own).sum())
+    return float(np.minimum(map[pixels] / sum_unless_constant(map), own).sum())
 
 
 def similarity_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
@@ -252,9 +261,9 @@ def _factors(map: PixelRows, target: PixelRows) -> tuple[NDArray[np.float64], ND
 
 def _negative_kl_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
     pixels, own = _marks_of(target)
-    mixed = map[pixels] * ((1 - UNIFORM_SHARE) / sum_of_varying(map)) + UNIFORM_SHARE / map.size
-    with np.errstate(divide="ignore", invalid="ignore"):  # a share that is too small for a number
-        bits = own * (np.log2(mixed) - np.log2(own))
+    mixed = map[pixels] * ((1 - UNIFORM_SHARE) / sum_unless_constant(map))
+    mixed += UNIFORM_SHARE / map.size
+    bits = own * (np.log2(mixed) - np.log2(own))  # NaN for a share that is too small for a number
     return float(bits.sum()) if pixels.size else math.nan
 
 
@@ -283,7 +292,7 @@ def negative_kl_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
 def negative_kl(
     maps: PixelRows, targets: PixelRows, *, uniform_share: float = UNIFORM_SHARE
 ) -> NDArray[np.float64]:
-    """Minus the Kullback-Leibler divergence KL(target || map), in bits.
+    """Minus the Kullback-Leibler divergence KL(density || map), in bits.
 
     The sign is turned so that larger values are better.
 

@@ -51,7 +51,7 @@ def agreement_tables(
     where : ndarray of bool, shape (rows, columns)
         Pixels that count.
     elsewhere : mapping of TargetKind to ndarray, shape (n_annotators, rows, columns), optional
-        Sums over further sources, where these are a block of more: see
+        Sums over further sources, if the sources are one block of a larger set: see
         :func:`~attnxai.metrics.leave_one_out_centre_bias`.
 
     Returns
@@ -84,11 +84,12 @@ def agreement_tables(
         pixels = np.flatnonzero(where)
         picked = {kind: np.take(array, pixels, axis=-1) for kind, array in fields.items()}
         others = {k: sums_over_others(k, picked[k], fields[k]) for k in _need_others(metrics)}
-        for kind, sums in (elsewhere or {}).items():
-            others[kind] += sums.reshape(n_annotators, 1, -1)[..., pixels]
+        for kind, sums in others.items():
+            if elsewhere and kind in elsewhere:
+                sums += elsewhere[kind].reshape(n_annotators, 1, -1)[..., pixels]
         target_rows, other_rows = (
-            {kind: PixelRows(rows.reshape(-1, len(pixels))) for kind, rows in some.items()}
-            for some in (picked, others)
+            {kind: PixelRows(rows.reshape(-1, len(pixels))) for kind, rows in arrays.items()}
+            for arrays in (picked, others)
         )
         del fields, picked, others
         for start in range(0, n_explanations * n, _CHUNK):

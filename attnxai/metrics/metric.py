@@ -228,7 +228,8 @@ class Metric:
         self, map: Array, target: Array, other: Array | None = None, *, options: Any
     ) -> float:
         if self.of_pair and not options and map.size:
-            value = self.of_pair(map, target)
+            with np.errstate(all="ignore"):  # pairwise has a warning where one is due
+                value = self.of_pair(map, target)
             if not math.isnan(value):
                 return value
         rows, own = checked_pixels("map", map, signed=True), checked_pixels("target", target)
@@ -269,10 +270,11 @@ class Metric:
         undefined_maps = is_constant(maps)
         if not self.signed_maps:
             undefined_maps = undefined_maps | (extremes(maps)[0] < 0)
+        undefined = ~np.isfinite(np.stack(extremes(targets))).all(axis=0)
         if self.target is TargetKind.MASK:
-            undefined = (n_marked(targets) == 0) | (n_marked(targets) == targets.n_pixels)
+            undefined |= (n_marked(targets) == 0) | (n_marked(targets) == targets.n_pixels)
         else:
-            undefined = np.isnan(totals(targets))
+            undefined |= np.isnan(totals(targets))
             if self.varying_targets:
                 undefined |= is_constant(targets)
         arguments = [maps, targets]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.errors import OptionError
-from attnxai.metrics.density import shares, sum_of_varying
+from attnxai.metrics.density import shares, sum_unless_constant
 from attnxai.metrics.metric import register_metric
 from attnxai.metrics.pixels import PixelRows, marked, marked_pixels, n_marked, take_pixels, totals
 from attnxai.metrics.ranking import ordering
@@ -39,7 +39,7 @@ def _mass_of_pair(map: NDArray[np.float64], target: NDArray[Any]) -> float:
     is_mask = target.dtype == bool
     pixels = (target if is_mask else target > 0).nonzero()[0]
     ordinary = 0 < pixels.size < map.size and (is_mask or target.min() >= 0)
-    return float(map[pixels].sum() / sum_of_varying(map)) if ordinary else math.nan
+    return float(map[pixels].sum() / sum_unless_constant(map)) if ordinary else math.nan
 
 
 _OF_REGIONS: dict[str, Any] = {"target": TargetKind.MASK, "bounds": (0.0, 1.0)}

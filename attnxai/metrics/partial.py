@@ -95,7 +95,7 @@ def partial_spearman(
     Parameters
     ----------
     map, target : array_like of one shape
-        Real values.
+        Real numbers.
     covariates : array_like of that shape, or several of them
         What is controlled for, such as the brightness of the image, as it is and smoothed to the resolution
         of the map. One that is constant, or whose ranks follow from those of others, changes nothing beside
@@ -133,6 +133,6 @@ def partial_spearman(
             + ", ".join(str(shape) for shape in shapes)
         )
     checked_pixels("map", maps[use], signed=True)
-    own = checked_pixels("target", targets[use])
+    own = checked_pixels("target", targets[use], signed=True)
     rows = PixelRows(np.concatenate([maps[None, use], stack[:, use]]))
     return float(partial_correlations(rows, own, {0: range(1, len(rows))})[0, 0])

@@ -28,8 +28,9 @@ class PixelRows:
     ----------
     values : ndarray, shape (n, n_pixels)
         Maps or targets; not copied if float64 and row after row in memory already, and not to be changed
-        afterwards: the attribute is read-only. No metric depends on their scale, so rows whose largest magnitude is above 1e77 or below
-        1e-77 are multiplied by a power of two, which is exact: their squares would overflow or vanish.
+        afterwards: the attribute is read-only. No metric depends on their scale, so rows whose largest magnitude is above
+        1e77 or below 1e-77 are multiplied by a power of two, as their squares would overflow or vanish. That is exact, except
+        that values above 1e77 leave no room for those of a magnitude of 1e-385 of the largest and below, which become 0.
 
     Examples
     --------

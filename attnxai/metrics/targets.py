@@ -38,7 +38,7 @@ def leave_one_out_centre_bias(
     targets : ndarray, shape (n_annotators, n_sources, rows, columns)
         0 everywhere for sources that an annotator did not mark; these do not count.
     elsewhere : ndarray, shape (n_annotators, rows, columns), optional
-        Sums over further sources, by :func:`sums_of_targets`, where these are a block of more.
+        Sums over further sources, by :func:`sums_of_targets`, if the sources are one block of a larger set.
 
     Returns
     -------

@@ -307,6 +307,10 @@ def null_means(
             f"table has {n} sources, but choices have shape {draws.choices.shape}; they need one "
             "column for each source"
         )
+    if not np.issubdtype(draws.choices.dtype, np.integer):
+        raise ValueError(
+            f"choices are numbers of columns, so they have to be integers, got {draws.choices.dtype}"
+        )
     if draws.choices.size and not 0 <= draws.choices.min() <= draws.choices.max() < n_columns:
         raise ValueError(
             f"draws pick columns up to {draws.choices.max()}, but the table has {n_columns}: give "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -58,6 +59,15 @@ def test_the_matrix_is_symmetric_and_constant_maps_have_no_value(stack):
     assert np.isnan(matrix[3]).all()
     assert matrix[0, 1] > 0.9
     assert abs(matrix[0, 4]) < 0.2
+
+
+def test_a_source_without_valid_pixels_has_no_value(stack):
+    valid = stack.valid.copy()
+    valid[3] = False
+    found = map_agreement(dataclasses.replace(stack, valid=valid))
+    assert np.isnan(found.values[..., 3]).all()
+    kept = [0, 1, 2, 4, 5, 6, 7, 8]
+    np.testing.assert_array_equal(found.values[..., kept], map_agreement(stack).values[..., kept])
 
 
 def test_the_summary_names_the_pairs(stack):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fractions
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attnxai.errors import OptionError
-from attnxai.metrics import information_gain, negative_kl, nss, similarity
+from attnxai.metrics import correlation, information_gain, negative_kl, nss, similarity
 from attnxai.metrics.density import UNIFORM_SHARE
 
 
@@ -18,6 +21,28 @@ def test_nss_by_hand():
     # a density that is half on the bright pixel and half on a dark one
     expected = 0.5 * np.sqrt(3) - 0.5 / np.sqrt(3)
     assert nss([[0, 0], [0, 4]], [[1, 0], [0, 1]]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "density",
+    [
+        np.where(np.arange(400) == 7, 0.0, 1e6 + np.sin(np.arange(400))),  # all but one are marked
+        1e6 + np.sin(np.arange(400.0)),
+        np.where(np.arange(400) % 5 == 0, 2 + np.sin(np.arange(400)), 0.0),
+    ],
+)
+def test_no_digits_are_lost_however_many_pixels_are_marked(density):
+    map = np.random.default_rng(3).random(400)
+    both = [[fractions.Fraction(float(value)) for value in values] for values in (map, density)]
+    above, marked = ([value - sum(values) / 400 for value in values] for values in both)
+    product = sum(a * b for a, b in zip(above, marked, strict=True))
+    squares = [sum(value * value for value in values) for values in (above, marked)]
+    r = float(product) / math.sqrt(squares[0]) / math.sqrt(squares[1])
+    score = float(product / sum(both[1])) / math.sqrt(squares[0] / 400)
+    rows = map[None], density[None]
+    assert correlation.evaluate(*rows)[0, 0] == pytest.approx(r, rel=1e-12)
+    assert nss.evaluate(*rows)[0, 0] == pytest.approx(score, rel=1e-12)
+    assert nss(map, density) == pytest.approx(score, rel=1e-12)
 
 
 def test_similarity_by_hand():

@@ -136,6 +136,31 @@ def test_densities_of_extreme_scale_make_the_same_tables(exponent):
         np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("metric", ALL_METRICS, ids=repr)
+@pytest.mark.parametrize("missing", [np.nan, np.inf])
+def test_a_target_that_is_not_finite_has_no_value_and_changes_no_other(metric, missing):
+    rng = np.random.default_rng(21)
+    maps, marks = rng.random((2, 30)), (rng.random((3, 30)) < 0.3) * rng.random((3, 30))
+    others = rng.random((3, 30))
+    expected = metric.evaluate(maps, marks, others)
+    marks[1, 4] = missing
+    found = metric.evaluate(maps, marks, others)
+    assert np.isnan(found[:, 1]).all()
+    np.testing.assert_allclose(found[:, [0, 2]], expected[:, [0, 2]], rtol=1e-12)
+
+
+def test_sums_of_targets_that_no_metric_needs_change_nothing():
+    maps, targets = made_up(15)
+    metrics, where = [METRICS["auc"], METRICS["information_gain"]], np.ones((6, 5), bool)
+    needed = {TargetKind.DENSITY: np.ones((3, 6, 5))}
+    both = {**needed, TargetKind.MASK: np.ones((3, 6, 5))}
+    for tables, pixels in ((agreement_tables, where), (own_tables, np.repeat(where[None], 4, 0))):
+        np.testing.assert_array_equal(
+            tables(metrics, maps, targets, pixels, elsewhere=both),
+            tables(metrics, maps, targets, pixels, elsewhere=needed),
+        )
+
+
 def test_one_source_has_no_others():
     maps, targets = made_up(14, n_sources=1)
     for metric in ALL_METRICS:

@@ -117,6 +117,13 @@ def test_errors_name_what_is_wrong():
         partial_spearman([1.0, 2, 3], [1, 3, 2], [1.0, np.nan, 2])
 
 
+def test_targets_can_be_negative_as_ranks_are_all_that_counts():
+    target = np.asarray(TARGET, dtype=float)
+    assert partial_spearman(MAP, target - 10, COVARIATES) == partial_spearman(
+        MAP, target, COVARIATES
+    )
+
+
 def test_rows_are_controlled_for_others_each():
     rng = np.random.default_rng(6)
     maps, targets = PixelRows(rng.random((5, 40))), PixelRows(rng.random((3, 40)))

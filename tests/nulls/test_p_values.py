@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -215,6 +216,9 @@ def test_unusable_tables_are_refused():
         run_null_test(np.eye(4), draws, null="pooled")
     with pytest.raises(ValueError, match="square"):
         run_null_test(np.ones((3, 4)), draws, null="pooled")
+    flags = dataclasses.replace(draws, choices=draws.choices > 0)
+    with pytest.raises(ValueError, match="integers, got bool"):
+        run_null_test(np.eye(3), flags, null="pooled")
     turned = draw_choices(3, 8, n_draws=10, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="columns up to"):
         run_null_test(np.ones((3, 4)), turned, null="turned")

@@ -64,7 +64,9 @@ class TargetTotals:
         """Those of a block of sources, also ``within`` emission if that is given."""
         on_emission = None
         if within and kinds:
-            on_emission = within_own_emission(pairs, fewest=1) or pairs.select(np.array([], np.intp))
+            on_emission = within_own_emission(pairs, fewest=1) or pairs.select(
+                np.array([], np.intp)
+            )
         return cls(
             n_sources=len(pairs),
             sums={CENTRE_BIAS: _sum_of_means(pairs), **_sums_of(pairs, kinds)},

@@ -58,7 +58,12 @@ def test_every_source_is_in_one_block_and_groups_are_spread_evenly():
 
 @pytest.mark.parametrize(
     ("options", "n_faint"),
-    [({}, 0), ({"consensus": "mean"}, 0), ({"within": "emission"}, 0), ({"within": "emission"}, 30)],
+    [
+        ({}, 0),
+        ({"consensus": "mean"}, 0),
+        ({"within": "emission"}, 0),
+        ({"within": "emission"}, 30),
+    ],
 )
 def test_values_in_blocks_are_those_of_all_sources_together(pairs, options, n_faint):
     if n_faint:  # these are left out within emission

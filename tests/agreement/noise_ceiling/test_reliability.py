@@ -96,6 +96,16 @@ def test_interval_alpha_does_not_lose_digits_far_from_zero():
     assert krippendorff_alpha(near + 1e6) == pytest.approx(krippendorff_alpha(near), abs=1e-9)
 
 
+@pytest.mark.parametrize("measurement", Measurement)
+@pytest.mark.parametrize("exponent", [-700, 700])
+def test_the_scale_of_ratings_changes_nothing(measurement, exponent):
+    ratings = np.abs(noisy(40, np.random.default_rng(2)))
+    expected, found = (
+        alpha_interval(np.ldexp(ratings, e), measurement, n_bootstrap=200) for e in (0, exponent)
+    )
+    assert found == expected
+
+
 def test_nothing_to_compare_is_undefined():
     assert np.isnan(krippendorff_alpha(np.full((3, 5), 2.0)))
     assert np.isnan(krippendorff_alpha([[1, N, 2], [N, 3, N]]))
