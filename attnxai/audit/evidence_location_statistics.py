@@ -170,7 +170,7 @@ def _zones(
     known: SourceClasses,
     counts: StratifiedCounts,
 ) -> tuple[ZoneEvidence, ...]:
-    relative, absolute = (sums.magnitudes(relative=relative)[chosen] for relative in (True, False))
+    relative, absolute = sums.relative[chosen], sums.absolute[chosen]
     areas = sums.areas[chosen]
     found = []
     for zone in Zone:
@@ -250,12 +250,11 @@ def accuracy_from(
     given = _positions(known, class_names)
 
     def accuracy(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        correct, changing, there = of_zone.resampled_correct(rows, given)
+        correct, changing, in_rows = of_zone.resampled_correct(rows, given)
         correct[changing] = False
         used = known.known.astype(np.float64)
-        n_correct = rows @ (used * correct) + (rows[:, changing] * used[changing] * there).sum(
-            axis=1
-        )
+        n_correct = rows @ (used * correct)
+        n_correct += (rows[:, changing] * used[changing] * in_rows).sum(axis=1)
         return np.asarray(n_correct / (rows @ used))
 
     return statistic_interval(accuracy, counts, strata=known.labels, unit="source")

@@ -69,10 +69,6 @@ class PooledSums:
         }
         return dataclasses.replace(parts[0], **arrays)
 
-    def magnitudes(self, *, relative: bool) -> NDArray[np.float64]:
-        """Sum of the magnitude of evidence over each zone, as of ``ZoneSums``."""
-        return self.relative if relative else self.absolute
-
     def scores_from(self, zone: Zone, images: NDArray[np.bool_]) -> ZoneScores:
         """Class scores of some images from one zone alone.
 

@@ -34,7 +34,8 @@ class ZoneScores:
     own : ndarray, shape (n_images, n_classes)
         What the zone itself contributes, with the bias.
     weights : ndarray, shape (n_images, n_classes, n_features)
-        Of the sums of features; with ``ft`` those of the linear piece that is active at the mean.
+        Of the sums of features. Where the head is not linear (aggregation ``ft``), those of its linear piece that is active at
+        the mean.
     others : ndarray, shape (n_images, n_features)
         Sums of features over the other zones.
     """
@@ -50,34 +51,46 @@ class ZoneScores:
 
     def resampled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same with the mean over resamples, rows of counts (n_rows, n_images); (n_rows, n_images, n_classes)."""
-        return self._with(self._means(rows), np.arange(len(self.own)))
+        return self._scores_at(self._means(rows), np.arange(len(self.own)))
 
     def resampled_correct(
         self, rows: NDArray[np.float64], classes: NDArray[np.int64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.intp], NDArray[np.bool_]]:
-        """Which images have the highest score for their class (n_images,), position among all, in resamples.
+        """Which images are classified correctly in resamples, computed again only for images whose class can change.
 
-        Few images are so close to the threshold that its resamples change their class. So this is which of all are correct
-        with the mean over ``rows`` (n_images,), positions of those that change (n_changing,), and which of these are
-        correct in every row (n_rows, n_changing).
+        Parameters
+        ----------
+        rows : ndarray, shape (n_rows, n_images)
+            How often each image is in each resample, over which the means of ``others`` are taken.
+        classes : ndarray of int, shape (n_images,)
+            The class of each image.
+
+        Returns
+        -------
+        correct : ndarray of bool, shape (n_images,)
+            With the mean of all resamples.
+        changing : ndarray of int, shape (n_changing,)
+            Positions of the images whose class may differ between resamples: few are so close to the threshold.
+        in_rows : ndarray of bool, shape (n_rows, n_changing)
+            Which of these are classified correctly in each resample; all others are as in ``correct``.
         """
         means = self._means(rows)
-        middle = means.mean(axis=0)
-        scores = self._with(middle[None], np.arange(len(self.own)))[0]
+        mean_of_means = means.mean(axis=0)
+        scores = self._scores_at(mean_of_means[None], np.arange(len(self.own)))[0]
         # how far a score can be from there in any row, with what rounding adds
-        spread = np.abs(means - middle).max(axis=0) + _ROUNDING * np.abs(middle)
+        spread = np.abs(means - mean_of_means).max(axis=0) + _ROUNDING * np.abs(mean_of_means)
         reach = np.abs(self.weights) @ spread + _ROUNDING * np.abs(self.own)
         best = scores.argmax(axis=1)[:, None]
         highest = np.take_along_axis(scores, best, axis=1) - np.take_along_axis(reach, best, axis=1)
         np.put_along_axis(reach, best, -np.inf, axis=1)
         changing = np.flatnonzero((scores + reach >= highest).any(axis=1))
-        there = self._with(means, changing).argmax(axis=2) == classes[changing]
-        return best[:, 0] == classes, changing, there
+        in_rows = self._scores_at(means, changing).argmax(axis=2) == classes[changing]
+        return best[:, 0] == classes, changing, in_rows
 
     def _means(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(rows @ self.others / rows.sum(axis=1, keepdims=True))
 
-    def _with(self, means: NDArray[np.float64], images: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _scores_at(self, means: NDArray[np.float64], images: NDArray[np.intp]) -> NDArray[np.float64]:
         """Class scores of some images with means of the others (n_means, n_features)."""
         weights = self.weights[images]
         n, n_classes, n_features = weights.shape
@@ -100,7 +113,8 @@ class ZoneSums:
     gated : tuple of Tensor, shape (n_images, n_channels, 3)
         Sums of the gated features of each gate over each zone.
     absolute, relative : ndarray, shape (n_images, n_gates, 3)
-        Magnitude of evidence in each zone, as it is and relative to empty sky.
+        Sum over each zone of the magnitude of the evidence for the class of the highest score against the mean of the
+        others, as it is and relative to empty sky.
     areas : ndarray, shape (n_images, 3)
         Share of each zone of the cells of the finest gate.
     """
@@ -122,13 +136,6 @@ class ZoneSums:
         }
         gated = zip(*(part.gated for part in parts), strict=True)
         return dataclasses.replace(parts[0], gated=tuple(map(torch.cat, gated)), **arrays)
-
-    def magnitudes(self, *, relative: bool) -> NDArray[np.float64]:
-        """Sum of the magnitude of evidence over each zone, shape (n_images, n_gates, 3).
-
-        Evidence for the class of the highest score against the mean of the others, as it is or relative to empty sky.
-        """
-        return self.relative if relative else self.absolute
 
     @torch.no_grad()
     def scores_from(self, zone: Zone, images: NDArray[np.bool_]) -> ZoneScores:
@@ -183,7 +190,7 @@ class ZoneReader(GateReader):
         self._sums: dict[str, list[torch.Tensor]] = {name: [] for name in self.geometry}
         self._magnitudes: dict[str, list[torch.Tensor]] = {name: [] for name in self.geometry}
         self._relative: dict[str, list[torch.Tensor]] = {name: [] for name in self.geometry}
-        self._areas: dict[str, list[torch.Tensor]] = {name: [] for name in self.geometry}
+        self._areas: list[torch.Tensor] = []
 
     def read(self, batch: GateBatch) -> None:
         """Sum over the zones of a batch of images."""
@@ -212,7 +219,7 @@ class ZoneReader(GateReader):
             ):
                 magnitude = torch.einsum("nk,nkhw->nhw", contrast, evidence.maps[name]).abs()
                 kept[name].append((magnitude.flatten(1)[:, None] @ inside)[:, 0].cpu())
-            self._areas[name].append(inside.mean(dim=1).cpu())
+        self._areas.append(inside.mean(dim=1).cpu())  # of the last gate, which is the finest
 
     def sums(self) -> ZoneSums:
         """What was read of all images."""
@@ -227,11 +234,11 @@ class ZoneReader(GateReader):
             gated=tuple(torch.cat(values) for values in self._sums.values()),
             absolute=absolute,
             relative=relative,
-            areas=torch.cat(list(self._areas.values())[-1]).double().numpy(),
+            areas=torch.cat(self._areas).double().numpy(),
         )
 
 
 def within_zones(zones: NDArray[np.int8], like: torch.Tensor) -> torch.Tensor:
-    """1 for the cells of each zone and 0 for others, shape (n, n_cells, 3), as another tensor."""
+    """1 for the cells of each zone and 0 for others, shape (n, n_cells, 3), with the dtype and device of ``like``."""
     found = torch.from_numpy(zones).to(like.device)
     return torch.stack([(found == zone).flatten(1) for zone in Zone], dim=2).to(like)

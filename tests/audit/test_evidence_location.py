@@ -264,10 +264,10 @@ def test_only_images_near_the_threshold_are_classified_in_every_resample(n_class
     )
     classes = rng.integers(0, n_classes, n)
     rows = rng.multinomial(n, np.full(n, 1 / n), size=50).astype(float)
-    correct, changing, there = of_zone.resampled_correct(rows, classes)
+    correct, changing, in_rows = of_zone.resampled_correct(rows, classes)
     expected = of_zone.resampled(rows).argmax(axis=2) == classes
     found = np.tile(correct, (50, 1))
-    found[:, changing] = there
+    found[:, changing] = in_rows
     np.testing.assert_array_equal(found, expected)
     differ = expected.any(axis=0) & ~expected.all(axis=0)
     assert differ.sum() > 10
