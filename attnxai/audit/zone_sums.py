@@ -90,7 +90,9 @@ class ZoneScores:
     def _means(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(rows @ self.others / rows.sum(axis=1, keepdims=True))
 
-    def _scores_at(self, means: NDArray[np.float64], images: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _scores_at(
+        self, means: NDArray[np.float64], images: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
         """Class scores of some images with means of the others (n_means, n_features)."""
         weights = self.weights[images]
         n, n_classes, n_features = weights.shape

@@ -84,9 +84,9 @@ def agreement_tables(
         pixels = np.flatnonzero(where)
         picked = {kind: np.take(array, pixels, axis=-1) for kind, array in fields.items()}
         others = {k: sums_over_others(k, picked[k], fields[k]) for k in _need_others(metrics)}
-        for kind, sums in others.items():
-            if elsewhere and kind in elsewhere:
-                sums += elsewhere[kind].reshape(n_annotators, 1, -1)[..., pixels]
+        further = elsewhere or {}
+        for kind in set(others) & set(further):
+            others[kind] += further[kind].reshape(n_annotators, 1, -1)[..., pixels]
         target_rows, other_rows = (
             {kind: PixelRows(rows.reshape(-1, len(pixels))) for kind, rows in arrays.items()}
             for arrays in (picked, others)

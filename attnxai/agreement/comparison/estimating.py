@@ -113,7 +113,7 @@ class ScopeTests:
 def _effect_parts(inputs: Inputs, tables: NDArray[np.float64], scope: Scope) -> EffectParts | None:
     """What a plan needs of the values of all pairs (n_annotators, n_sources, n_sources)."""
     members = scope.members[inputs.pairs.source_weights[scope.members] > 0]
-    if inputs.within or not members.size:  # plans are for the whole field
+    if inputs.on_emission or not members.size:  # plans are for the whole field
         return None
     tables = tables[:, members][:, :, members]
     strata = [inputs.stratified.of_sources[i] for i in members]
@@ -198,7 +198,7 @@ class ScopeEstimates:
         if (m, e) in self._tests.means:
             tests = self._tests.means[m, e].tests(self._settings.alternative)
             reason = inputs.stratified.missing_of(members.tolist()) if tests.pooled else _TOO_FEW
-            if inputs.within and not metric.signed_maps:
+            if inputs.on_emission and not metric.signed_maps:
                 reason = _SIGNED
         return Estimate(
             explanation=name,

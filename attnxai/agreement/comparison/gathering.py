@@ -189,7 +189,7 @@ def _measured(
     values = measure(inputs, on_step, of_label=of_label)
     undefined = [] if of_label else undefined_values(inputs, values)
     nulls: dict[str, list[NullTables]] = {}
-    for null in settings.chosen_nulls if not inputs.within else ():
+    for null in settings.chosen_nulls if not inputs.on_emission else ():
         for e, name in enumerate(inputs.names[: inputs.n_explanations]):
             nulls.setdefault(name, []).append(null_tables(inputs, null, e, streams))
             on_step()
@@ -199,7 +199,7 @@ def _measured(
     # a score against a consensus is not one against single annotators, as the ceiling is
     if several and not of_label and settings.consensus is None:
         ceilings = ceilings_of(inputs, settings, once)
-    if several and not of_label and inputs.within is None:
+    if several and not of_label and not inputs.on_emission:
         annotators = annotators_of(inputs, settings, verdict_group, streams, once)
     tests = {}
     for scope in scopes_of(inputs.pairs, known_of_all):

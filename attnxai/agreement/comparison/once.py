@@ -68,7 +68,7 @@ def ceilings_of(
 def self_consistencies_of(inputs: Inputs, once: Once) -> NDArray[np.float64]:
     """Agreement of later looks with first ones, for every metric, annotator and source; empty without any."""
     pairs = inputs.individuals
-    if not pairs.looks or inputs.within is not None:
+    if not pairs.looks or inputs.on_emission:
         return np.empty((len(inputs.metrics), *pairs.present.shape))[:0]
     return once.of(
         ("looks", pairs.density, pairs.valid, *(look.density for look in pairs.looks)),

@@ -20,10 +20,10 @@ from attnxai.metrics import (
     TargetKind,
     agreement_tables,
     chance_values,
-    leave_one_out_centre_bias,
     own_tables,
     partial_spearman,
 )
+from attnxai.metrics.evaluation import centre_biases
 from attnxai.metrics.metric import NO_REASON
 from attnxai.metrics.partial import partial_correlations
 from attnxai.metrics.pixels import is_constant
@@ -45,12 +45,11 @@ if TYPE_CHECKING:
 class Inputs:
     """The arrays of aligned pairs, with the sources in the order of their ids: all of them, or a block.
 
-    ``maps`` (arrays of shape (n_sources, rows, columns)) are explanations, then baselines. ``sizes``
-    (n_sources,) are those of the emission of each, in arcsec (``within`` emission in pixels), NaN where not known. Annotations are permuted over the
-    ``common`` pixels of ``permuted_maps`` and ``permuted_targets``: the pixels valid for all, or for a comparison
-    ``within`` emission the places of the common frame (:mod:`attnxai.nulls.emission_frames`). ``individuals`` are the
-    pairs with every annotator, also where ``pairs`` has their consensus. ``elsewhere`` are sums of the targets of other
-    blocks.
+    ``maps`` (arrays of shape (n_sources, rows, columns)) are explanations, then baselines. ``sizes`` (n_sources,) are those
+    of the emission of each, in arcsec (``on_emission`` in pixels), NaN where not known. Annotations are permuted over the
+    ``common`` pixels of ``permuted_maps`` and ``permuted_targets``: the pixels valid for all, or ``on_emission`` the places
+    of the common frame (:mod:`attnxai.nulls.emission_frames`). ``individuals`` are the pairs with every annotator, also where
+    ``pairs`` has their consensus. ``elsewhere`` are sums of the targets of other blocks.
     """
 
     pairs: AlignedPairs
@@ -64,7 +63,7 @@ class Inputs:
     permuted_maps: Sequence[NDArray[np.float64]]
     permuted_targets: Targets
     individuals: AlignedPairs
-    within: str | None = None
+    on_emission: bool = False
     elsewhere: Mapping[TargetKind, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -128,7 +127,7 @@ class Inputs:
             common=np.ones(places.shape[1:], bool),
             permuted_maps=tuple(in_frames(left, places)),
             permuted_targets={kind: in_frames(fields, places) for kind, fields in targets.items()},
-            within="emission",
+            on_emission=True,
             elsewhere={} if totals is None else totals.elsewhere_within(pairs),
         )
 
@@ -150,9 +149,10 @@ class Values:
 
     ``own``, shape (n_metrics, n_maps, n_annotators, n_sources), has each source's maps with its own annotations, over its
     own pixels; ``chance`` (n_metrics, n_annotators, n_sources) the values without agreement; ``pairs``
-    (n_metrics, n_paired, n_annotators, n_sources, n_sources) every source's maps, the first of them or all, with every
-    source's annotation, over the pixels that are valid for all; ``pair_means`` the same averaged over annotators; ``partial_correlations``
-    (n_explanations, n_annotators, n_sources) the rank correlations controlling for brightness.
+    (n_metrics, n_paired, n_annotators, n_sources, n_sources) those of every source's maps with every source's annotation, over
+    the pixels that are valid for all, where ``n_paired`` is the number of all maps or of the explanations alone;
+    ``pair_means`` the same averaged over annotators; ``partial_correlations`` (n_explanations, n_annotators, n_sources) the
+    rank correlations controlling for brightness.
     """
 
     own: NDArray[np.float64]
@@ -173,7 +173,7 @@ def measure(
     common = inputs.common
     n_paired = inputs.n_explanations if of_label else len(inputs.maps)
     # within emission every source has pixels of its own, and so no others to compare with elsewhere
-    elsewhere = None if inputs.within else inputs.elsewhere
+    elsewhere = None if inputs.on_emission else inputs.elsewhere
     tables = agreement_tables(
         inputs.metrics,
         inputs.permuted_maps[:n_paired],
@@ -184,48 +184,50 @@ def measure(
     # what an annotator did not mark is missing, not an empty annotation
     tables[:, :, np.broadcast_to(absent[:, None, :], tables.shape[2:])] = np.nan
     on_step()
-    n_known = n_paired if inputs.within is None and (inputs.pairs.valid == common).all() else 0
-    own = [np.diagonal(tables[:, :n_known], axis1=3, axis2=4)]
+    same_pixels = not inputs.on_emission and (inputs.pairs.valid == common).all()
+    n_from_tables = n_paired if same_pixels else 0
+    own = [np.diagonal(tables[:, :n_from_tables], axis1=3, axis2=4)]
     # maps that come without brightness have nothing to control for
     controlled = {
         e: [inputs.names.index(b) for b in inputs.pairs.brightness_of(name)]
         for e, name in enumerate(inputs.names[: inputs.n_explanations])
         if not of_label and inputs.pairs.brightness_of(name)
     }
-    given = np.full((inputs.n_explanations, *inputs.pairs.present.shape), np.nan)
+    partial = np.full((inputs.n_explanations, *inputs.pairs.present.shape), np.nan)
 
     def add_partial(rows: SourceRows) -> None:
         density = rows.targets(TargetKind.DENSITY)
         found = partial_correlations(rows.maps, density, controlled)
-        given[list(controlled), :, rows.source] = found
+        partial[list(controlled), :, rows.source] = found
 
-    if n_known < len(inputs.maps) or controlled:
-        # each with the ranks of the other
-        further = own_tables(
-            inputs.metrics if n_known < len(inputs.maps) else (),
-            inputs.maps if controlled else inputs.maps[n_known:],
+    n_further = len(inputs.maps) - n_from_tables
+    if n_further or controlled:
+        # metrics and partial correlations share the ranks of a source
+        from_own_pixels = own_tables(
+            inputs.metrics if n_further else (),
+            inputs.maps if controlled else inputs.maps[n_from_tables:],
             inputs.targets,
             inputs.pairs.valid,
             elsewhere=inputs.elsewhere,
             on_source=add_partial if controlled else None,
         )
-        further[:, :, absent] = np.nan
-        if n_known < len(inputs.maps):
-            own.append(further)
+        from_own_pixels[:, :, absent] = np.nan
+        if n_further:
+            own.append(from_own_pixels[:, -n_further:])
     chance = np.stack(
         [
             chance_values(metric, inputs.targets[metric.target], inputs.pairs.valid)
             for metric in inputs.metrics
         ]
     )
-    given[:, absent] = np.nan
+    partial[:, absent] = np.nan
     on_step()
     return Values(
         own=np.concatenate(own, axis=1),
         chance=chance,
         pair_means=tuple(mean_over_annotators(table.transpose(1, 0, 2, 3)) for table in tables),
         pairs=tables,
-        partial_correlations=given,
+        partial_correlations=partial,
     )
 
 
@@ -233,24 +235,22 @@ def undefined_values(inputs: Inputs, values: Values) -> list[UndefinedValue]:
     """Every value that is missing although the source was marked, and why."""
     own = values.own
     missing = ~np.isfinite(own) & inputs.pairs.present[None, None]
-    elsewhere = {
-        kind: leave_one_out_centre_bias(kind, inputs.targets[kind], inputs.elsewhere.get(kind))
-        for kind in _kinds(inputs.metrics, missing)
-    }
+    without_value = [m for m, gaps in zip(inputs.metrics, missing, strict=True) if gaps.any()]
+    others = centre_biases(without_value, inputs.targets, inputs.elsewhere)
     found = []
     for m, e, a, s in np.argwhere(missing):
-        kind, where = inputs.metrics[m].target, inputs.pairs.valid[s]
-        reason = inputs.metrics[m].reason_undefined(
+        metric, where = inputs.metrics[m], inputs.pairs.valid[s]
+        reason = metric.reason_undefined(
             inputs.maps[e][s][where],
-            inputs.targets[kind][a, s][where],
-            elsewhere[kind][a, s][where],
+            inputs.targets[metric.target][a, s][where],
+            others[metric.target][a, s][where] if metric.needs_others else None,
         )
         found.append(
             UndefinedValue(
                 source=inputs.pairs.sources[s],
                 annotator=inputs.pairs.annotators[a],
                 explanation=inputs.names[e],
-                metric=inputs.metrics[m].name,
+                metric=metric.name,
                 reason=reason,
             )
         )
@@ -287,7 +287,3 @@ def _undefined_partial_correlations(
             )
         )
     return undefined
-
-
-def _kinds(metrics: Sequence[Metric], missing: NDArray[np.bool_]) -> set[TargetKind]:
-    return {metric.target for metric, gaps in zip(metrics, missing, strict=True) if gaps.any()}
