@@ -203,8 +203,8 @@ def own_tables(
 def chance_values(metric: Metric, targets: Target, valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Value without agreement for every annotator and source.
 
-    For region metrics and average precision it is the mean over pixels taken at random, for similarity and KL
-    divergence the value of a constant map, and for information gain that of the centre bias.
+    It is the number ``chance`` of the metric or, where that depends on the annotation, what its ``chance_of`` gives: for
+    shares of pixels, the share that is marked.
 
     Parameters
     ----------

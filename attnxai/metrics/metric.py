@@ -406,7 +406,7 @@ def _check_order(metric: Metric) -> None:
         if not np.isclose(moved, value, rtol=1e-6, atol=1e-9, equal_nan=True):
             raise OptionError(
                 f"metric {metric.name} depends on the order of pixels: {value:g} becomes {moved:g}; treat "
-                "pixels of equal value alike, by shared ranks or their mean"
+                "pixels of equal value alike, by shared ranks or their mean, and use no positions, which pixels come without"
             )
 
 
