@@ -113,10 +113,10 @@ def stage(text: str) -> Iterator[None]:
     else:
         stderr.print(f"{text}…")
         yield
-    _say_finished(text, time.monotonic() - started)
+    say_finished(text, time.monotonic() - started)
 
 
-def _say_finished(text: str, seconds: float) -> None:
+def say_finished(text: str, seconds: float) -> None:
     """A line on a finished stage: with ``--verbose``, or without a terminal where it took long."""
     if verbosity.verbose or (not stderr.is_terminal and seconds >= LONG_STAGE_S):
         stderr.print(f"{text}: {seconds:.1f} s")
@@ -167,6 +167,21 @@ def collected_assumptions() -> Iterator[list[str]]:
         warnings.showwarning = previous
 
 
+class LinesNowAndThen:
+    """When a line on a stage that goes on is due: now and then, and only where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether a line is due; then the next one is due half a minute later."""
+        now = time.monotonic()
+        if stderr.is_terminal or now - self._said < BETWEEN_LINES_S:
+            return False
+        self._said = now
+        return True
+
+
 class Steps:
     """Progress bars on the error stream, or lines now and then where it is not a terminal.
 
@@ -175,7 +190,7 @@ class Steps:
 
     def __init__(self, bar: Progress) -> None:
         self.bar = bar
-        self._said = time.monotonic()
+        self._lines = LinesNowAndThen()
 
     def __call__(self, text: str) -> Callable[[int, int], None]:
         """Begin a bar; what is returned is called with the numbers of finished and of all steps."""
@@ -184,12 +199,10 @@ class Steps:
 
         def show(n_done: int, n_all: int) -> None:
             self.bar.update(task, completed=n_done, total=n_all)
-            now = time.monotonic()
             if n_done == n_all:
-                _say_finished(text, now - started)
-            elif not stderr.is_terminal and now - self._said >= BETWEEN_LINES_S:
+                say_finished(text, time.monotonic() - started)
+            elif self._lines.is_due():
                 stderr.print(f"{text}: {n_done:,} of {n_all:,} ({100 * n_done // n_all} %)")
-                self._said = now
 
         return show
 

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from attnxai.cli import options
 from attnxai.cli.annotation_options import SourcesOption, annotation_options, keywords_of
-from attnxai.cli.console import console, details, progress, stage, stderr, verbosity
+from attnxai.cli.console import (
+    LinesNowAndThen,
+    console,
+    details,
+    progress,
+    say_finished,
+    stage,
+    stderr,
+    verbosity,
+)
 from attnxai.cli.endings import command, resumable
 from attnxai.cli.help import OUTPUT
 from attnxai.cli.options import flag, output_option
@@ -26,8 +35,6 @@ if TYPE_CHECKING:
     from attnxai.data.image_list import ImageList
     from attnxai.data.images import SourceSet
     from attnxai.explanations.map_run import MapRun
-
-_PLAIN_STEPS = 20
 
 
 @command(
@@ -238,23 +245,26 @@ class _Board:
         self.kept = ""
         self._task: TaskID | None = None
         self._began = time.monotonic()
-        self._at_begin = self._said = 0
+        self._lines = LinesNowAndThen()
+        self._at_begin, self._is_finished = 0, False
 
     def show(self, bar: Progress, n_done: int, n_all: int, n_kept: int) -> None:
         """Show the numbers of finished images, of all, and of those that an earlier run had finished."""
         self.kept = "finished chunks of images are kept"
         if self._task is None:
             self._task = bar.add_task("Maps", total=n_all, completed=n_kept)
-            self._at_begin = self._said = n_kept
+            self._at_begin = n_kept
             if n_kept:
                 stderr.print(f"Maps of {n_kept} of {counted(n_all, 'image')} are finished already")
             return
         seconds = time.monotonic() - self._began
         rate = (n_done - self._at_begin) / max(seconds, 1e-3)
         bar.update(self._task, completed=n_done, description=f"Maps ({rate:.3g} images a second)")
-        step = max(n_all // _PLAIN_STEPS, 1)
-        if not stderr.is_terminal and n_done < n_all and n_done // step > self._said // step:
-            self._said = n_done
+        if n_done == n_all:
+            if not self._is_finished:
+                self._is_finished = True
+                say_finished("Maps", seconds)
+        elif self._lines.is_due():
             left = (n_all - n_done) / rate if rate else 0.0
             stderr.print(
                 f"{n_done} of {counted(n_all, 'image')} ({100 * n_done // n_all} %), {rate:.3g} a second, about "

@@ -7,7 +7,15 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 from attnxai.cli import options
-from attnxai.cli.console import console, details, progress, stage, stderr
+from attnxai.cli.console import (
+    LinesNowAndThen,
+    console,
+    details,
+    progress,
+    say_finished,
+    stage,
+    stderr,
+)
 from attnxai.cli.endings import command, resumable
 from attnxai.cli.help import STATISTICS
 from attnxai.cli.options import flag, option
@@ -19,7 +27,6 @@ if TYPE_CHECKING:
 
 PARTS = ("false-positives", "coverage", "power")
 NULLS = ("pooled", "within-class", "symmetries", "rotation", "shift", "phase", "variogram", "moran")
-_PLAIN_STEPS = 20
 
 
 @command(
@@ -131,6 +138,7 @@ class _Board:
         self._task: TaskID | None = None
         self._before = 0
         self._began = time.monotonic()
+        self._lines = LinesNowAndThen()
 
     def show(self, done: int, total: int) -> None:
         """Show the numbers of finished and of all blocks."""
@@ -141,11 +149,10 @@ class _Board:
                 stderr.print(f"{done} of {total} blocks of experiments are finished already")
             return
         self._bar.update(self._task, completed=done)
-        if (
-            not stderr.is_terminal
-            and done * _PLAIN_STEPS // total > (done - 1) * _PLAIN_STEPS // total
-        ):
-            seconds = time.monotonic() - self._began
+        seconds = time.monotonic() - self._began
+        if done == total:
+            say_finished("Blocks of experiments", seconds)
+        elif done > self._before and self._lines.is_due():
             left = seconds / (done - self._before) * (total - done)
             stderr.print(
                 f"{done} of {total} blocks ({100 * done // total} %), {seconds:.0f} s, about {left:.0f} s left"
