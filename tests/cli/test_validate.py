@@ -67,7 +67,6 @@ def test_tables_figures_and_page_are_written(made) -> None:
     for sentence in content["sentences"]:
         assert sentence in shown
     assert "index.html" in shown
-    assert "blocks (100 %)" in shown
 
 
 def test_two_workers_write_the_same_bytes(made, tmp_path) -> None:
