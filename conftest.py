@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -17,6 +18,12 @@ hypothesis.settings.load_profile("repeatable")
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name the contents of files by the parameter: an archive holds the time, which differs between processes."""
     return argname if isinstance(val, bytes) and len(val) > 40 else None
+
+
+def pytest_collection_finish() -> None:
+    """Leave the many objects that were made so far out of later garbage collections, which took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
