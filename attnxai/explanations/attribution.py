@@ -104,7 +104,10 @@ class Attribution(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, function: ScoreFunction, facts: dict[str, Any]) -> MapsOf:
-        """What makes the maps of each batch; it may add to the facts that provenance states of all."""
+        """What makes the maps of each batch; it may add to the facts that provenance states of all images.
+
+        What each image has a value of its own of goes into lists in their entry ``measured``.
+        """
 
     def geometry(self, function: ScoreFunction) -> GridTransform:  # noqa: ARG002
         """How the pixels of maps lie on the input of the network: on the same pixels."""

@@ -15,6 +15,7 @@ from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage
 from attnxai.errors import OptionError
 from attnxai.explanations.inputs import ChangedImages, NetworkInputs
+from attnxai.explanations.measured import MEASURED
 from attnxai.explanations.method import ExplanationMethod
 from attnxai.explanations.stack import MapStack
 from attnxai.explanations.targets import against_the_others
@@ -98,7 +99,7 @@ class _Averaging(abc.ABC):
             if on_batch is not None:
                 on_batch(round(share * len(images)), len(images))
 
-        layers, facts = self.average(clean, maps_of, model, rng, on_share)
+        layers, explained = self.average(clean, maps_of, model, rng, on_share)
         names = {name: self._name_of(name, clean.layers) for name in layers}
         (of_method,) = clean.provenance["explanations"]
         return dataclasses.replace(
@@ -111,7 +112,7 @@ class _Averaging(abc.ABC):
             },
             provenance={
                 **clean.provenance,
-                "explanations": [{"method": of_method, "options": facts}],
+                "explanations": [{"method": of_method, **explained}],
             },
         )
 
@@ -162,7 +163,8 @@ class _Smoothed(_Averaging):
             for name, maps in maps_of(noisy).items():
                 totals[name] += maps / self.n
             on_share((index + 1) / self.n)
-        return totals, {"n": self.n, "noise": self.noise, "noise_on_emission_alone": emission_alone}
+        options = {"n": self.n, "noise": self.noise, "noise_on_emission_alone": emission_alone}
+        return totals, {"options": options}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +192,7 @@ class _Symmetrised(_Averaging):
         }
         totals = {name: np.zeros(maps.shape) for name, maps in clean.layers.items()}
         weights = {name: np.zeros(maps.shape[1:]) for name, maps in clean.layers.items()}
-        errors: dict[str, float] = {}
+        errors: dict[str, NDArray[np.float64]] = {}
         for index, element in enumerate(elements):
             turned_maps = maps_of(functools.partial(_turned_images, element=element))
             for name, maps in turned_maps.items():
@@ -201,7 +203,7 @@ class _Symmetrised(_Averaging):
                 weights[name] += inside
                 if not element.fits(maps.shape[1:], centre):
                     error = _there_and_back(clean.layers[name], element, centre)
-                    errors[name] = max(errors.get(name, 0.0), error)
+                    errors[name] = np.maximum(errors.get(name, 0.0), error)
             on_share((index + 1) / len(elements))
         n_exact = sum(element.fits(clean.field_shape) for element in elements)
         facts: dict[str, Any] = {
@@ -209,9 +211,10 @@ class _Symmetrised(_Averaging):
             "n_elements": len(elements),
             "n_exact": n_exact,
         }
+        explained: dict[str, Any] = {"options": facts}
         if errors:
-            facts["interpolation_error"] = errors
-        return {name: total / weights[name] for name, total in totals.items()}, facts
+            explained[MEASURED] = {"interpolation_error": errors}
+        return {name: total / weights[name] for name, total in totals.items()}, explained
 
 
 def _centre(where: GridTransform, shape: tuple[int, int]) -> tuple[float, float]:
@@ -252,15 +255,15 @@ def _covered(
 
 def _there_and_back(
     maps: NDArray[np.float32], element: GroupElement, centre: tuple[float, float]
-) -> float:
-    """Root mean square error of maps that are turned there and back, relative to their standard deviation."""
+) -> NDArray[np.float64]:
+    """Root mean square error of each map that is turned there and back, relative to its standard deviation."""
     back = _turned(_turned(maps, element, centre), element.inverse, centre)
     filled = _covered(np.ones(maps.shape[1:], bool), element, centre)
     inside = filled & _covered(filled, element.inverse, centre)
-    before, after = maps[:, inside], back[:, inside]
-    spread = float(np.sqrt(np.mean((before - before.mean(axis=1, keepdims=True)) ** 2)))
-    error = float(np.sqrt(np.mean((after - before) ** 2)))
-    return error / spread if spread > 0 else 0.0
+    before, after = (values[:, inside].astype(np.float64) for values in (maps, back))
+    spread = before.std(axis=1)
+    error = np.sqrt(((after - before) ** 2).mean(axis=1))
+    return np.divide(error, spread, out=np.zeros(len(maps)), where=spread > 0)
 
 
 def smoothed(

@@ -21,6 +21,7 @@ from attnxai.explanations.attribution import (
     register_attribution,
 )
 from attnxai.explanations.averaging import smoothed
+from attnxai.explanations.measured import MEASURED
 from attnxai.explanations.method import EXPLANATIONS
 from attnxai.explanations.path_integrals import integrated
 from attnxai.explanations.rectifiers import RewrittenScores
@@ -106,7 +107,7 @@ class IntegratedGradients(Attribution):
 
     def prepare(self, function: ScoreFunction, facts: dict[str, Any]) -> MapsOf:
         """Integrals image by image, each in as many full batches as it needs."""
-        facts |= {"n_gradients": [], "relative_errors": []}
+        measured = facts[MEASURED] = {"n_gradients": [], "relative_errors": []}
 
         def maps_of(batch: Batch, _rng: np.random.Generator) -> torch.Tensor:
             found = [
@@ -120,9 +121,9 @@ class IntegratedGradients(Attribution):
                 )
                 for image, weights in zip(batch.differences, batch.weights, strict=True)
             ]
-            facts["n_gradients"] += [one.n_gradients for one in found]
+            measured["n_gradients"] += [one.n_gradients for one in found]
             missed = [one.relative_error for one in found]
-            facts["relative_errors"] += missed
+            measured["relative_errors"] += missed
             _warn_of_missed(
                 missed,
                 self.tolerance,
@@ -225,7 +226,8 @@ class DeepLift(Attribution):
 
         copied = RewrittenScores(function, method="deeplift", linear=True)
         method = OfCaptum(copied)
-        facts["relative_errors"] = []
+        errors: list[float] = []
+        facts[MEASURED] = {"relative_errors": errors}
 
         def maps_of(batch: Batch, _rng: np.random.Generator) -> torch.Tensor:
             differences, weights = batch.differences.double(), batch.weights.double()
@@ -245,7 +247,7 @@ class DeepLift(Attribution):
                 / scale.clamp_min(torch.finfo(scale.dtype).tiny)
                 for one in (maps, maps.float())
             )
-            facts["relative_errors"] += relative.tolist()
+            errors.extend(relative.tolist())
             if not bool((torch.maximum(relative, stored) <= _COMPLETE).all()):
                 raise OptionError(
                     f"the contributions by deeplift of the model {function.model_name} miss the difference of "

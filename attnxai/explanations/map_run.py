@@ -41,6 +41,7 @@ from attnxai.explanations.explaining import chosen_methods
 from attnxai.explanations.files.map_store import CHUNK, StoreTables, write_metadata
 from attnxai.explanations.files.zarr_folder import PARTIAL
 from attnxai.explanations.map_folder import MAP_FOLDER, REPLACED, begun, claimed
+from attnxai.explanations.measured import joined_facts
 from attnxai.explanations.targets import check_target
 from attnxai.jobs.files import named_faults, read_json
 from attnxai.jobs.output_folder import write_manifest
@@ -239,6 +240,7 @@ class _Run:
         self._marks = [mark_of_images(self._batch(index)) for index in range(self._n_chunks)]
         self._done = self._verified()
         self._n_kept = sum(map(self._size, self._done))
+        self._layout: dict[str, Any] | None = None
         self._partly: dict[str, float] = {}
         self._on_progress = on_progress
 
@@ -339,8 +341,23 @@ class _Run:
                 f"image {here[0]} cannot be opened by a worker that had to read it, and can be here; all machines have to see "
                 f"the images under the same path, and have to be permitted to read them ({job})"
             )
-        mark = self._marks[int(job.rpartition(" ")[2])]
-        self._progress.add(job, {**record, "images": mark})
+        index = int(job.rpartition(" ")[2])
+        layout = read_json(table_of_chunk(self._work, index)).get("layout")
+        if layout is not None:
+            # chunks that do not fit together are found at once, and not when all are finished
+            self._layout = self._joined(self._layout or layout, layout)
+        self._progress.add(job, {**record, "images": self._marks[index]})
+
+    def _joined(self, layout: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+        """What chunks have in common."""
+        try:
+            joined: dict[str, Any] = joined_facts(layout, other)
+        except AlignmentError as error:
+            raise AlignmentError(
+                f"maps by {', '.join(self._task['methods'])} do not make one store: {error}; a method has to give the same layers, "
+                "sizes and provenance for all images, except for what it puts under 'measured'"
+            ) from error
+        return joined
 
     def _on_event(self, event: JobEvent) -> None:
         index = int(event.job.rpartition(" ")[2])
@@ -412,11 +429,7 @@ class _Run:
                 layout = table["layout"]
                 if layout["scored"]:
                     scores = np.full((len(sources), len(layout["header"]["class_names"])), np.nan)
-            if table["layout"] != layout:
-                raise AlignmentError(
-                    f"maps of {self._images.sources[index * CHUNK]!r} and others have other layers, sizes or provenance "
-                    "than those before; a method has to give the same for all images"
-                )
+            layout = self._joined(layout, table["layout"])
             rows = index * CHUNK + np.array(table["rows"])
             places[rows] = table["places"]
             for row, split in zip(rows, table["splits"], strict=True):

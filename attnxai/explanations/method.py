@@ -17,6 +17,7 @@ from attnxai.errors import AlignmentError, OptionError
 from attnxai.explanations.gate_pass import MapReader, read_gates
 from attnxai.explanations.inputs import one_thread
 from attnxai.explanations.labels import BUILT_IN, LABELS
+from attnxai.explanations.measured import MEASURED, measured_ranges
 from attnxai.explanations.stack import MapStack
 from attnxai.explanations.targets import check_target
 from attnxai.models.architectures import input_kind
@@ -37,7 +38,9 @@ class ExplanationMethod:
         What its maps are called in text, in the plural, such as "attention maps".
     function : callable
         ``function(model, images, *, target, rng) -> MapStack``. The ``provenance`` of its stack may hold what else
-        is to be known of these maps, as ``explanations``, a list of one dictionary. It is called in evaluation mode and without
+        is to be known of these maps, as ``explanations``, a list of one dictionary. What is not the same for all images goes
+        into its entry ``measured``, a dictionary of lists with a number for each image, of which the lowest and highest are
+        kept. It is called in evaluation mode and without
         gradients, which ``torch.enable_grad()`` turns on within it; on a CPU with one thread, so that maps are
         the same on every machine. ``target`` is the name of a class or None, ``rng`` a
         :class:`numpy.random.Generator`.
@@ -135,6 +138,8 @@ class ExplanationMethod:
         facts |= origin_of(self.function)
         (details,) = stack.provenance.get("explanations", ({},))
         facts |= {name: value for name, value in details.items() if name not in facts}
+        if MEASURED in facts:
+            facts[MEASURED] = measured_ranges(facts[MEASURED])
         return dataclasses.replace(stack, provenance={**stack.provenance, "explanations": [facts]})
 
 

@@ -113,9 +113,9 @@ def test_symmetrised_maps_turn_with_the_image_exactly(name):
         size = np.abs(maps).max()
         if name != "gradcam":  # whose cells lie off the middle in this network
             np.testing.assert_allclose(other.layers[method.name], expected, atol=1e-5 * size)
-            assert "interpolation_error" not in facts["options"]
+            assert "measured" not in facts
         else:
-            assert facts["options"]["interpolation_error"]["gradcam"] > 0
+            assert facts["measured"]["interpolation_error"]["gradcam"]["lowest"] > 0
     assert (maps != plain.layers[name]).any()
 
 
@@ -168,7 +168,7 @@ def test_other_angles_are_interpolated_with_their_error():
         stack = explain(model, [image_of(pixels)], method)
         (facts,) = stack.provenance["explanations"]
         assert facts["options"]["n_exact"] == 4
-        errors.append(facts["options"]["interpolation_error"]["input"])
+        errors.append(facts["measured"]["interpolation_error"]["input"]["highest"])
     assert errors[0] < 0.02
     assert 0.2 < errors[1] < 1.0
     # a map that turns with the image stays, but for the interpolation

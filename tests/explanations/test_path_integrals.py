@@ -61,7 +61,7 @@ def test_a_kink_on_the_way(share):
     expected = ((seen - blank)[0, 0] * weight * (1 - share)).numpy()
     np.testing.assert_allclose(maps[0], expected, atol=3e-4 * np.abs(expected).max())
     assert maps.sum() == pytest.approx(change[0], rel=2e-4)
-    assert facts["n_gradients"][0] < 512
+    assert facts["measured"]["n_gradients"][0] < 512
 
 
 def test_against_captum_with_many_steps():
@@ -77,7 +77,7 @@ def test_against_captum_with_many_steps():
     assert (np.abs(maps.sum(axis=(1, 2)) - change) <= 1.1e-3 * np.abs(change)).all()
     size = np.abs(exact).sum(axis=(1, 2))
     assert (np.abs(maps - exact).sum(axis=(1, 2)) <= 0.01 * size).all()
-    assert max(facts["n_gradients"]) <= 512
+    assert max(facts["measured"]["n_gradients"]) <= 512
 
 
 def test_it_takes_the_gradients_that_it_needs_in_full_batches():
@@ -92,8 +92,8 @@ def test_it_takes_the_gradients_that_it_needs_in_full_batches():
         handle.remove()
         errors = np.abs(maps.sum(axis=(1, 2)) / change - 1)
         assert errors.max() <= tolerance * 1.01
-        np.testing.assert_allclose(facts["relative_errors"], errors, atol=2e-5)
-        n_gradients.append(sum(facts["n_gradients"]))
+        np.testing.assert_allclose(facts["measured"]["relative_errors"], errors, atol=2e-5)
+        n_gradients.append(sum(facts["measured"]["n_gradients"]))
         # beside full batches: blank sky and the second pass (15 sections) of each image, its score, and two passes here
         assert sum(n != 8 for n in batches) <= 3 * 2 + 1 + 2
     assert n_gradients[0] < n_gradients[1]
@@ -103,9 +103,9 @@ def test_what_is_missed_within_the_bound_is_said():
     model, images = model_of(Residual()), sources(3)
     with pytest.warns(ApproximationWarning, match="3 of 3 images miss the difference of scores"):
         maps, facts, change = integrated_by(model, images, tolerance=1e-5, max_gradients=20)
-    assert facts["n_gradients"] == [20, 20, 20]
+    assert facts["measured"]["n_gradients"] == [20, 20, 20]
     missed = np.abs(maps.sum(axis=(1, 2)) / change - 1)
-    np.testing.assert_allclose(facts["relative_errors"], missed, atol=2e-5)
+    np.testing.assert_allclose(facts["measured"]["relative_errors"], missed, atol=2e-5)
     with pytest.raises(OptionError, match="max_gradients to be 2 or more"):
         IntegratedGradients(max_gradients=1)
 
@@ -123,7 +123,7 @@ def test_a_jump_is_missed_and_said():
         maps, facts, change = integrated_by(model, images)
     assert maps.sum() == pytest.approx(change[0] - 1.0, abs=0.01)
     scale = max(abs(change[0]), 0.01 * (abs(change[0] - 1.0) + 1.0))
-    assert facts["relative_errors"][0] == pytest.approx(1.0 / scale, rel=0.02)
+    assert facts["measured"]["relative_errors"][0] == pytest.approx(1.0 / scale, rel=0.02)
 
 
 def test_networks_that_attend_to_emission_attend_to_that_of_the_image():
@@ -133,7 +133,7 @@ def test_networks_that_attend_to_emission_attend_to_that_of_the_image():
     pixels[0, 3:8], pixels[12:14, 12:16] = 120.0, 255.0
     images = [image_of(pixels), *sources(1, conftest.SIDE)]
     maps, facts, change = integrated_by(model, images)
-    assert max(facts["relative_errors"]) <= 1e-3
+    assert max(facts["measured"]["relative_errors"]) <= 1e-3
     np.testing.assert_allclose(
         maps.sum(axis=(1, 2)), change, rtol=2e-3, atol=1e-3 * np.abs(maps).sum()
     )

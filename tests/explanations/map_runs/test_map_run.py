@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import attnxai
@@ -20,12 +21,14 @@ from attnxai.errors import (
     InUseError,
     OptionError,
 )
+from attnxai.explanations import EXPLANATIONS, NetworkInputs, register_explanation
 from attnxai.explanations.files import formats
 from attnxai.explanations.map_run import write_map_store
 from attnxai.jobs.locks import locked
 from tests.explanations.files.test_formats import check_same
 from tests.explanations.map_runs.conftest import (
     N,
+    cube,
     listed,
     tree,
 )
@@ -213,7 +216,7 @@ def test_methods_that_draw_give_the_same_for_any_number_of_images(
 def test_a_method_with_other_layers_for_some_images_is_refused(
     folder: Path, tmp_path: Path
 ) -> None:
-    from attnxai.explanations import EXPLANATIONS, NetworkInputs, register_explanation
+    done: list[int] = []
 
     @register_explanation(title="maps with odd names")
     def odd(model: Any, images: Any, *, target: Any, rng: Any) -> Any:
@@ -221,7 +224,50 @@ def test_a_method_with_other_layers_for_some_images_is_refused(
         return inputs.stack({images[0].source: inputs.brightness})
 
     try:
-        with pytest.raises(AlignmentError, match="have other layers, sizes or provenance"):
-            write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(folder), "odd")
+        with pytest.raises(
+            AlignmentError, match=r"maps by odd do not make one store: header\.layers"
+        ):
+            write_map_store(
+                tmp_path / "maps.zarr",
+                "c1.pt",
+                listed(folder),
+                "odd",
+                on_progress=lambda n, total, _: done.append(n),
+            )
     finally:
         del EXPLANATIONS["odd"]
+    assert max(done) == 10  # at the second chunk
+
+
+QUICK = ["symmetrised_gradcam", "deeplift"]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *QUICK,
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in (*EXPLANATIONS, "smoothed_gates", "symmetrised_gates")
+            if name not in (*QUICK, "cam")  # which networks with gates have not
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:integrated gradients of 1 of")
+def test_chunks_of_every_method_make_one_store(method: str, tmp_path: Path) -> None:
+    """What is measured of images differs between chunks; of all images it is what it is in memory."""
+    for i, pixels in enumerate(cube(6)):
+        np.save(tmp_path / f"s{i}.npy", pixels)
+    model = attnxai.load_model("d8.pt")
+    images = list_images(tmp_path, pixel_scale_arcsec=1.8)
+    write_map_store(tmp_path / "maps.zarr", "d8.pt", images, method)
+    found = attnxai.read_maps(tmp_path / "maps.zarr")
+    assert len(found) == 6
+    expected = attnxai.explain(model, list(images.batch(0, 6).read()), method, rng=0)
+    (facts,), (stated,) = (one.provenance["explanations"] for one in (expected, found))
+    assert facts.keys() == stated.keys()
+    for name, ranges in facts.get("measured", {}).items():
+        flat, same = (
+            pd.json_normalize(one).squeeze() for one in (ranges, stated["measured"][name])
+        )
+        np.testing.assert_allclose(flat.astype(float), same.astype(float), rtol=1e-3, atol=1e-6)
