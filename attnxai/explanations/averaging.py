@@ -263,7 +263,7 @@ def _there_and_back(
     before, after = (values[:, inside].astype(np.float64) for values in (maps, back))
     spread = before.std(axis=1)
     error = np.sqrt(((after - before) ** 2).mean(axis=1))
-    return np.divide(error, spread, out=np.zeros(len(maps)), where=spread > 0)
+    return np.asarray(np.divide(error, spread, out=np.zeros(len(maps)), where=spread > 0))
 
 
 def smoothed(
