@@ -12,17 +12,20 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import itertools
 import logging
 import os
 import pickle
 import queue
 import secrets
+import socket
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from attnxai.errors import AttnxaiError, AttnxaiWarning, JobError, OptionError
 from attnxai.jobs.plugins import LOADED, load_plugins
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 _CONNECT_S, _LOOK_EVERY_S = 5.0, 1.0
 _JOBS_A_WORKER = 2  # one that runs, and one that waits for it
+_TIMES = 4  # that a job may lose all workers that it was sent to
+_WITH_PORT = ("tcp", "tls", "ucx", "ws", "wss")
+_LAST_PORT = 65535
 _NUMERICAL = ("numpy", "torch", "numba")
 _plugin_sha256: dict[str, str] = {}
 
@@ -42,28 +48,73 @@ def in_cluster(
 ) -> Generator[tuple[Job, Outcome]]:
     """Run jobs on the workers of a scheduler, two at a time for each; outcomes in the order in which they come.
 
-    A job whose worker is lost is run by another one. Jobs report no progress.
+    A job whose worker is lost is run by another one, and so is one that was given to a worker that has joined meanwhile and
+    differs from this machine. Jobs report no progress.
     """
     with _connected(scheduler) as client, contextlib.closing(_Watch(client, scheduler)) as watch:
         waiting = list(reversed(jobs))
-        running: dict[str, tuple[Future, Job]] = {}
+        running: dict[str, _Sent] = {}
         done: queue.SimpleQueue[str] = queue.SimpleQueue()
+        n_lost: Counter[str] = Counter()
+        numbers = itertools.count()
         same = _what_has_to_be_the_same(threads)
         while waiting or running:
-            while waiting and len(running) < _JOBS_A_WORKER * max(watch.n_workers, 1):
+            while waiting and len(running) < watch.n_at_once:
                 job = waiting.pop()
-                key = f"{watch.prefix}-{len(waiting)}"
+                key, workers = f"{watch.prefix}-{next(numbers)}", watch.only()
                 with warnings.catch_warnings():  # images that are in memory travel with their jobs
                     warnings.filterwarnings("ignore", "Sending large graph")
-                    future = client.submit(run_here, same, pickle.dumps(job), key=key, pure=False)
-                running[key] = future, job
+                    future = client.submit(
+                        run_here, same, pickle.dumps(job), key=key, pure=False, workers=workers
+                    )
+                running[key] = _Sent(future, job, workers)
                 tell(JobEvent(job=job.name, kind=EventKind.STARTED))
                 future.add_done_callback(lambda future: done.put(future.key))
             with contextlib.suppress(queue.Empty):
-                future, job = running.pop(done.get(timeout=_LOOK_EVERY_S))
-                yield job, _outcome(future, scheduler)
-                del future  # so that the cluster forgets it
+                sent = running.pop(done.get(timeout=_LOOK_EVERY_S), None)
+                if sent is not None:
+                    try:
+                        outcome = _outcome(sent.future, scheduler)
+                    except _UnfitWorkerError as error:
+                        watch.leave_out(error)
+                        waiting.append(sent.job)
+                    else:
+                        yield sent.job, outcome
+                del sent  # so that the cluster forgets it
             watch.look()
+            for key in [key for key, sent in running.items() if watch.has_lost(sent.workers)]:
+                job = running.pop(key).job
+                n_lost[job.name] += 1
+                if n_lost[job.name] == _TIMES:
+                    yield (
+                        job,
+                        Outcome(
+                            error=JobError(
+                                f"all workers that it was sent to were lost, {_TIMES} times"
+                            )
+                        ),
+                    )
+                else:
+                    waiting.append(job)
+
+
+class _Sent(NamedTuple):
+    """A job that was sent, and the workers that alone may run it, where others differ from this machine."""
+
+    future: Future
+    job: Job
+    workers: list[str] | None
+
+
+class _UnfitWorkerError(OptionError):
+    """A worker, named by its address, that differs from the machine of the command, and in what."""
+
+    def __init__(self, address: str, difference: str) -> None:
+        super().__init__(address, difference)
+        self.address, self.difference = address, difference
+
+    def __str__(self) -> str:
+        return f"worker {self.address} {self.difference}"
 
 
 @contextlib.contextmanager
@@ -87,8 +138,8 @@ def _connected(scheduler: str) -> Iterator[Client]:
             there = client.get_versions()["scheduler"]["packages"]["distributed"]
         except (OSError, ValueError) as error:
             raise OptionError(
-                f"no Dask scheduler answers at {scheduler!r}; give the address that dask scheduler prints, such as "
-                "tcp://host:8786, and see that this machine reaches it"
+                f"no Dask scheduler answers at {scheduler!r}{_fault_of(scheduler)}; give the address that dask scheduler "
+                "prints, such as tcp://host:8786, and see that it runs and that this machine reaches it"
             ) from error
         if there != __version__:
             raise OptionError(
@@ -96,6 +147,27 @@ def _connected(scheduler: str) -> Iterator[Client]:
                 "version on both, since others may not understand each other"
             )
         yield client
+
+
+def _fault_of(address: str) -> str:
+    """What is wrong with an address, as far as it tells by itself."""
+    from distributed.comm.registry import backends
+
+    protocol, separator, place = address.rpartition("://")
+    if separator and protocol not in backends:
+        return f", whose protocol is {protocol}:// in place of tcp:// or tls://"
+    if separator and protocol not in _WITH_PORT:
+        return ""
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdecimal():
+        return ", which names no port"
+    if not 0 < int(port) <= _LAST_PORT:
+        return f", whose port is not between 1 and {_LAST_PORT}"
+    try:
+        socket.getaddrinfo(host.strip("[]"), port)
+    except (OSError, UnicodeError):
+        return f", and the name {host} is unknown here"
+    return ""
 
 
 def _close(client: Client) -> None:
@@ -133,7 +205,9 @@ class _Watch:
 
     def __init__(self, client: Client, scheduler: str) -> None:
         self.prefix = f"attnxai-{secrets.token_hex(8)}"
-        self.n_workers = 0
+        self._workers: set[str] = set()
+        self._at_begin: set[str] = set()
+        self._unfit: set[str] = set()
         self._client, self._scheduler = client, scheduler
         self._next, self._said_none, self._said_lost = 0.0, False, False
         self._lost: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -152,8 +226,31 @@ class _Watch:
         with contextlib.suppress(Exception):  # where the connection was lost
             self._client.unsubscribe_topic("all")
 
+    @property
+    def n_at_once(self) -> int:
+        """How many jobs to send: some for the first worker as well, unless one was there that differs."""
+        return _JOBS_A_WORKER * max(len(self._workers), 0 if self._unfit else 1)
+
+    def only(self) -> list[str] | None:
+        """The workers that alone may run jobs, where others are known to differ."""
+        return sorted(self._workers) if self._unfit and self._workers else None
+
+    def has_lost(self, workers: Sequence[str] | None) -> bool:
+        """Whether none of these workers is there any more, but others are."""
+        return workers is not None and bool(self._workers) and self._workers.isdisjoint(workers)
+
+    def leave_out(self, error: _UnfitWorkerError) -> None:
+        """Send no more jobs to a worker that has joined meanwhile, and say so once; with no other the error is raised."""
+        is_new = error.address not in self._unfit
+        self._unfit.add(error.address)
+        self._find()
+        if error.address in self._at_begin or not self._workers:
+            raise error
+        if is_new:
+            _warn(f"{error}. This worker gets no jobs; the others go on")
+
     def look(self) -> None:
-        """Count the workers, and say, once each, that one was lost or that there is none."""
+        """See which workers there are, and say, once each, that one was lost or that there is none."""
         if not self._said_lost and not self._lost.empty():
             self._said_lost = True
             _warn(
@@ -162,13 +259,23 @@ class _Watch:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _LOOK_EVERY_S
+        found = self._find()
+        if not self._workers and not self._said_none:
+            which = " that may run them" if found else ""
+            _warn(
+                f"the cluster at {self._scheduler} has no workers{which}; jobs wait until one joins it"
+            )
+        self._said_none = not self._workers
+
+    def _find(self) -> set[str]:
+        """All workers of the cluster, of which those that may run jobs are remembered."""
         try:
-            self.n_workers = len(self._client.nthreads())
+            found = set(self._client.nthreads())
         except Exception as error:
             raise _lost_connection(self._scheduler) from error
-        if self.n_workers == 0 and not self._said_none:
-            _warn(f"the cluster at {self._scheduler} has no workers; jobs wait until one joins it")
-        self._said_none = self.n_workers == 0
+        self._workers = found - self._unfit
+        self._at_begin = self._at_begin or found
+        return found
 
 
 def _warn(text: str) -> None:
@@ -177,7 +284,8 @@ def _warn(text: str) -> None:
 
 def _lost_connection(scheduler: str) -> JobError:
     return JobError(
-        f"the connection to the scheduler at {scheduler} was lost. Run the same command again to resume"
+        f"the connection to the scheduler at {scheduler} was lost. Run the same command again, with the address of a running "
+        "scheduler, to resume"
     )
 
 
@@ -254,27 +362,31 @@ def run_here(same: dict[str, Any], job: bytes) -> Outcome:
     from distributed import get_worker
 
     worker = get_worker()
-    here = f"worker {worker.address}"
+    here = worker.address
     for name, version in _versions().items():
         if version != same["versions"].get(name):
-            raise OptionError(
-                f"{here} has {name} {version}, and this machine {same['versions'].get(name)}; install the same version on "
-                "both, since results may differ"
+            raise _UnfitWorkerError(
+                here,
+                f"has {name} {version}, and this machine {same['versions'].get(name)}; install the same version on "
+                "both, since results may differ",
             )
     if worker.state.nthreads != 1:
-        raise OptionError(
-            f"{here} has {worker.state.nthreads} threads, and jobs need a process each; start workers by dask worker "
-            "--nthreads 1 --nworkers N"
+        raise _UnfitWorkerError(
+            here,
+            f"has {worker.state.nthreads} threads, and jobs need a process each; start workers by dask worker "
+            "--nthreads 1 --nworkers N",
         )
     if os.environ.get("OMP_NUM_THREADS") != same["threads"]:
-        raise OptionError(
-            f"{here} computes with OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', '')}; start it with "
-            f"OMP_NUM_THREADS={same['threads']}, since there is a worker for each core"
+        raise _UnfitWorkerError(
+            here,
+            f"computes with OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', '')}; start it with "
+            f"OMP_NUM_THREADS={same['threads']}, since there is a worker for each core",
         )
     if not os.access(same["folder"], os.R_OK | os.X_OK):
-        raise OptionError(
-            f"{here} cannot open the folder {same['folder']}, in which this command runs; all machines have to see it, and "
-            "the files that it uses, under the same path"
+        raise _UnfitWorkerError(
+            here,
+            f"cannot open the folder {same['folder']}, in which this command runs; all machines have to see it, and "
+            "the files that it uses, under the same path",
         )
     with contextlib.chdir(same["folder"]):
         _load(same["plugins"], here)
@@ -287,8 +399,8 @@ def _load(plugins: Mapping[str, str], here: str) -> None:
         try:
             load_plugins([place])
         except OptionError as error:
-            raise OptionError(f"{here}: {error}") from error
+            raise _UnfitWorkerError(here, f"cannot load a plug-in: {error}") from error
         if _plugin_sha256.setdefault(place, _sha256_of_plugin(place)) != sha256:
-            raise OptionError(
-                f"{here} has loaded another version of plug-in {place}; restart the workers"
+            raise _UnfitWorkerError(
+                here, f"has loaded another version of plug-in {place}; restart the workers"
             )

@@ -107,7 +107,7 @@ def test_methods_target_and_contours(few: Path) -> None:
         (["-o", "m.zarr", "--scheduler", "h", "--workers", "2"], "cluster; give one of them"),
         (
             ["-o", "m.zarr", "--scheduler", "h"],
-            "no Dask scheduler answers at 'h'; give the address",
+            "no Dask scheduler answers at 'h', which names no port; give the address",
         ),
     ],
 )

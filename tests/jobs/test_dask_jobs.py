@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -186,7 +187,9 @@ def test_a_lost_scheduler_ends_the_run(elsewhere: Any, tmp_path: Path, capfd: An
 
     started = time.monotonic()
     with pytest.raises(
-        JobError, match=rf"connection to the scheduler at {address} was lost\. Run the same command"
+        JobError,
+        match=rf"connection to the scheduler at {address} was lost\. Run the same command "
+        r"again, with the address of a running scheduler",
     ):
         run_jobs(jobs_of(wait, str(tmp_path / "running")), scheduler=address, on_event=lose)
     assert time.monotonic() - started < 60
@@ -221,6 +224,94 @@ def test_jobs_wait_for_the_first_worker(monkeypatch: pytest.MonkeyPatch) -> None
         assert len(said) == 1
 
 
+# --- workers that differ and join meanwhile --------------------------------------------------------
+
+
+def slowly(_: Any, report: Any) -> int:
+    time.sleep(0.2)
+    return os.getpid()
+
+
+def with_two_threads(start: Any, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that adds a worker to a cluster, where it stays without jobs of others."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+
+    def join() -> Any:
+        n = len(cluster.scheduler.workers)
+        worker = start(
+            *("-m", "distributed.cli.dask_worker", cluster.scheduler_address),
+            *("--nthreads", "2", "--no-nanny", "--no-dashboard"),
+        )
+        worker.wait_for(lambda: len(cluster.scheduler.workers) > n, "the worker")
+        return worker
+
+    return join
+
+
+def test_a_worker_that_joins_and_differs_gets_no_jobs(
+    cluster: Any, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the run goes on, unless it was there from the beginning."""
+    join = with_two_threads(start, cluster, monkeypatch)
+    joined: list[Any] = []
+
+    def follow(event: Any) -> None:
+        if event.kind is EventKind.FINISHED and not joined:
+            joined.append(join())
+
+    address = cluster.scheduler_address
+    with pytest.warns(
+        AttnxaiWarning, match=r"^worker tcp://\S+ has 2 threads, .*\. This worker gets no jobs"
+    ) as said:
+        found = run_jobs(jobs_of(slowly, *range(16)), scheduler=address, on_event=follow)
+    assert len(said) == 1
+    assert list(found) == [f"job{i}" for i in range(16)]
+    assert joined[0].pid not in found.values()
+    with pytest.raises(OptionError, match=r"^worker tcp://\S+ has 2 threads, and jobs need"):
+        run_jobs(jobs_of(slowly, *range(16)), scheduler=address)
+    n = len(cluster.scheduler.workers)
+    joined[0].clear()
+    wait_for(lambda: len(cluster.scheduler.workers) < n, "the end of the worker")
+
+
+def test_jobs_of_lost_workers_are_sent_to_new_ones_though_one_differs(
+    start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that starts anew has another address."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    places = [str(tmp_path / str(i)) for i in range(12)]
+    for place in (*places[:8], *places[9:]):
+        Path(place).mkdir()
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
+    ) as cluster:
+        cluster.wait_for_workers(1)
+        join = with_two_threads(start, cluster, monkeypatch)
+        joined: list[Any] = []
+
+        def follow(event: Any) -> None:
+            if event.kind is EventKind.FINISHED and not joined:
+                joined.append(join())
+
+        with pytest.warns(AttnxaiWarning) as said:
+            found = run_jobs(
+                jobs_of(slowly_or_killed, *places),
+                scheduler=cluster.scheduler_address,
+                on_event=follow,
+            )
+        joined[0].clear()
+    assert list(found.values()) == ["well"] * 12
+    texts = [str(one.message) for one in said]
+    assert sum("This worker gets no jobs" in text for text in texts) == 1
+    assert sum("has no workers that may run them; jobs wait" in text for text in texts) <= 1
+    assert sum("was lost, or has left" in text for text in texts) == 1
+
+
+def slowly_or_killed(place: str, report: Any) -> str:
+    time.sleep(0.2)
+    return killed_at_first(place, report)
+
+
 # --- what is refused -------------------------------------------------------------------------------
 
 
@@ -229,14 +320,21 @@ def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as silent:  # which accepts connections, and says nothing
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        for address in (
-            f"tcp://127.0.0.1:{silent.getsockname()[1]}",
-            "tcp://127.0.0.1:1",
-            "here",
-            "",
-        ):
+        for address, fault in {
+            f"tcp://127.0.0.1:{silent.getsockname()[1]}": "",
+            "tcp://127.0.0.1:1": "",
+            "127.0.0.1:1": "",
+            "tcp://[::1]:1": "",
+            "here": ", which names no port",
+            "tcp://here": ", which names no port",
+            "": ", which names no port",
+            "tcp://127.0.0.1:99999": ", whose port is not between 1 and 65535",
+            "http://127.0.0.1:8787": ", whose protocol is http:// in place of tcp:// or tls://",
+            "tcp://no-such-host.invalid:8786": ", and the name no-such-host.invalid is unknown here",
+        }.items():
             with pytest.raises(
-                OptionError, match=f"no Dask scheduler answers at '{address}'; give"
+                OptionError,
+                match=f"^no Dask scheduler answers at {re.escape(repr(address) + fault)}; give",
             ):
                 run_jobs(jobs_of(invert, 1), scheduler=address)
 
