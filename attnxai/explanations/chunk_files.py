@@ -27,12 +27,12 @@ def mark_of_run(work: Path, run: str) -> Path:
 def run_chunk(argument: tuple[ChunkTask, str, str], report: Report) -> dict[str, Any]:
     """Compute a chunk, write its files into the folder of a run, and return the record of both.
 
-    ``absent`` are files of images that cannot be opened here.
+    ``absent`` are files of images that cannot be opened here, on the machine ``host``.
 
     Raises
     ------
     OptionError
-        If this machine does not see the folder, or the run has ended.
+        If this machine does not see the folder, or another run has begun in it.
     """
     task, folder, run = argument
     work = Path(folder)
@@ -51,6 +51,7 @@ def run_chunk(argument: tuple[ChunkTask, str, str], report: Report) -> dict[str,
         "sha256": sha256_of_chunk(work, task.index),
         "n_unusable": len(bad),
         "notes": list(made.notes),
+        "host": socket.gethostname(),
         "absent": [
             image.path
             for image in bad
@@ -60,11 +61,18 @@ def run_chunk(argument: tuple[ChunkTask, str, str], report: Report) -> dict[str,
 
 
 def _check_run(work: Path, run: str) -> None:
-    if not mark_of_run(work, run).exists():
+    if mark_of_run(work, run).exists():
+        return
+    place, host = work.absolute(), socket.gethostname()
+    if any(work.glob(mark_of_run(work, "*").name)):
         raise OptionError(
-            f"folder {work}, where unfinished maps are kept, is another one on {socket.gethostname()}, or the run has ended; all "
-            "machines have to see the output under the same path"
+            f"another run has begun in {place}, so that this one writes nothing there from {host}"
         )
+    what = "is another one" if work.is_dir() else "is missing"
+    raise OptionError(
+        f"folder {place}, where unfinished maps are kept, {what} on {host}; all machines have to see the output under the "
+        "same path"
+    )
 
 
 def mark_of_images(batch: ImageBatch) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import secrets
 import shutil
@@ -190,16 +191,18 @@ def write_map_store(
             progress = begun(work, _identity(loaded, images, task), overwrite, option)
             run = _Run(work, images, task, progress, on_progress)
             try:
-                run.compute(n_workers, scheduler)
-                found = run.finish(path)
+                with named_faults(path):
+                    run.compute(n_workers, scheduler)
+                    found = run.finish(path)
             except AttnxaiError as error:
                 if not progress.results:
                     shutil.rmtree(work, ignore_errors=True)
                 if not isinstance(error, OutputError):
                     raise
-                raise OutputError(
-                    f"{error}; what is finished is kept, so run the same command again when it can be written"
-                ) from error
+                remedy = "so run the same command again when it can be written"
+                if os.strerror(errno.ENOSPC) in str(error):  # the number is lost between processes
+                    remedy = "so free space, then run the same command again"
+                raise OutputError(f"{error}; what is finished is kept, {remedy}") from error
     return found
 
 
@@ -335,11 +338,12 @@ class _Run:
 
     def _keep(self, job: str, record: dict[str, Any]) -> None:
         """Keep the record of a finished chunk, unless images are missing on the machine that computed it alone."""
+        host = record.pop("host")
         here = [path for path in record.pop("absent") if os.access(path, os.R_OK)]
         if here:
             raise ImageError(
-                f"image {here[0]} cannot be opened by a worker that had to read it, and can be here; all machines have to see "
-                f"the images under the same path, and have to be permitted to read them ({job})"
+                f"image {here[0]} cannot be opened by a worker on {host}, which had to read it, and can be here; all machines have "
+                f"to see the images under the same path, and have to be permitted to read them ({job})"
             )
         index = int(job.rpartition(" ")[2])
         layout = read_json(table_of_chunk(self._work, index)).get("layout")

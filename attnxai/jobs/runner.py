@@ -8,6 +8,7 @@ by ``spawn``, so a script that asks for more than one of them has to guard its o
 from __future__ import annotations
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import signal
@@ -101,7 +102,10 @@ def _raise(jobs: Sequence[Job], failures: Mapping[str, str], error: Exception | 
         sentences.append(f"Its log is {log}")
     if len(failures) > 1:
         sentences.append(f"{len(failures)} of {len(jobs)} jobs failed")
-    raise JobError(". ".join([*sentences, "Run the same command again to resume"])) from error
+    run_again = "Run the same command again to resume"
+    if os.strerror(errno.ENOSPC) in sentences[0]:
+        run_again = "Free space, then run the same command again to resume"
+    raise JobError(". ".join([*sentences, run_again])) from error
 
 
 def _in_this_process(

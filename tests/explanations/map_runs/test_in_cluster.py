@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,7 +146,7 @@ def test_images_that_a_worker_alone_cannot_open_are_no_bad_images(
     )
     with pytest.raises(
         ImageError,
-        match=r"image .*s1\.npy cannot be opened by a worker .*; all machines have to see",
+        match=rf"image .*s1\.npy cannot be opened by a worker on {socket.gethostname()}, .*; all machines have to",
     ):
         write_map_store(images / "m.zarr", "c1.pt", listed, scheduler=cluster.scheduler_address)
     assert not list(images.glob("*m.zarr*"))
@@ -168,7 +169,8 @@ def test_a_model_and_an_output_that_a_worker_does_not_see(
     with monkeypatch.context() as patch:
         patch.setattr(map_run, "run_jobs", elsewhere)
         with pytest.raises(
-            OptionError, match=r"m\.zarr\.partial, .* is another one on .*; all mach"
+            OptionError,
+            match=rf"^folder {images}/m\.zarr\.partial, .* is another one on .*; all mach",
         ):
             write_map_store(images / "m.zarr", "c1.pt", listed, scheduler=address)
     monkeypatch.setattr(map_run, "load_model", lambda name: load_model("c1.pt"))
@@ -179,13 +181,23 @@ def test_a_model_and_an_output_that_a_worker_does_not_see(
     assert not list(images.glob("*m.zarr*"))
 
 
-def test_a_job_of_an_earlier_run_writes_nothing(images: Path) -> None:
+def test_a_job_of_an_earlier_run_writes_nothing(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As that of a program that was killed may end while the next one runs."""
     work = images / "m.zarr.partial"
     work.mkdir()
-    with pytest.raises(OptionError, match="or the run has ended"):
+    mark_of_run(work, "xyz").touch()
+    with pytest.raises(OptionError, match=rf"^another run has begun in {work}, so that this one"):
         run_chunk((None, str(work), "abc"), lambda *_, **__: None)  # type: ignore[arg-type]
-    assert not list(work.iterdir())
+    assert [file.name for file in work.iterdir()] == ["run-xyz"]
+    mark_of_run(work, "xyz").unlink()
+    work.rmdir()
+    monkeypatch.chdir(images)
+    with pytest.raises(
+        OptionError, match=rf"^folder {work}, .* is missing on {socket.gethostname()}; all"
+    ):
+        run_chunk((None, work.name, "abc"), lambda *_, **__: None)  # type: ignore[arg-type]
 
 
 def test_a_cluster_and_processes_exclude_each_other(images: Path, cluster: Any) -> None:

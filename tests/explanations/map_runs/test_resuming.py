@@ -17,13 +17,13 @@ import pytest
 import attnxai
 from attnxai.data.image_list import list_images
 from attnxai.errors import (
-    AttnxaiError,
     AttnxaiWarning,
+    JobError,
     LeftOutWarning,
     OptionError,
     OutputError,
 )
-from attnxai.explanations import chunk, chunk_files
+from attnxai.explanations import chunk, chunk_files, map_run
 from attnxai.explanations.map_run import write_map_store
 from attnxai.jobs.files import write_file
 from tests.explanations.map_runs.conftest import (
@@ -251,10 +251,39 @@ def test_a_full_disk_keeps_what_is_finished(
     with monkeypatch.context() as patch:
         patch.setattr(chunk_files, "write_file", full)
         with pytest.raises(
-            AttnxaiError, match=r"No space left on device.*[Rr]un the same command again"
+            JobError,
+            match=r"No space left on device\. Free space, then run the same command again to res",
         ):
             write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(folder))
     check_resumed(folder, tmp_path, undisturbed, 5)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "so free space, then run the same command again"),
+        (errno.EROFS, "so run the same command again when it can be written"),
+    ],
+)
+def test_a_store_that_cannot_be_written_at_the_end(
+    number: int,
+    remedy: str,
+    folder: Path,
+    undisturbed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(map_run, "write_metadata", refuse)
+        with pytest.raises(
+            OutputError,
+            match=rf"maps\.zarr cannot be written: .*; what is finished is kept, {remedy}$",
+        ):
+            write_map_store(tmp_path / "maps.zarr", "c1.pt", listed(folder))
+    check_resumed(folder, tmp_path, undisturbed, 22)
 
 
 def test_leftovers_of_a_finished_run_do_no_harm(
