@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from attnxai.cli.console import console, details, progress, stage, stderr
 from attnxai.cli.endings import add_command, command
 from attnxai.cli.help import IMAGES, OUTPUT, Group
 from attnxai.cli.options import flag, option, output_option
+from attnxai.errors import AlignmentError
 
 if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
@@ -95,7 +97,7 @@ def summary(
         for reason, n in found.left_out.items():
             console.print(f"Left out: {counted(n, 'row')}, {reason}", soft_wrap=True)
         spelled = [spelling.sentence() for spelling in spellings_of(found.annotators)]
-        for notice in (*found.notices, *spelled):
+        for notice in (*found.notices, *spelled, *_without_coordinates(found, shown)):
             console.print(f"Note: {notice}", soft_wrap=True)
         known = {image.source for image in shown}
         if known and (without := [source for source in found.sources if source not in known]):
@@ -296,6 +298,25 @@ def rule(
         stderr.print(f"Note: {notice}")
     details.print(f"{counted(len(found), 'mark')} on {counted(len(found.sources), 'source')}")
     console.print(f"Annotations: {written}", soft_wrap=True)
+
+
+def _without_coordinates(annotations: AnnotationSet, images: SourceSet) -> Iterator[str]:
+    """What compare says of marks on the sky whose images have no coordinates, of the first such source."""
+    from attnxai.annotations.pixel_shapes import place_on_pixels
+    from attnxai.annotations.shapes import Frame
+    from attnxai.data.wording import counted
+
+    on_sky = {a.source: a.shape for a in annotations.annotations if a.shape.frame is Frame.ICRS}
+    grids = {one.source: one.grid for one in images if one.source in on_sky}
+    refused = [source for source in on_sky if source in grids and grids[source].wcs is None]
+    if not refused:
+        return
+    first, n_more = refused[0], len(refused) - 1
+    try:
+        place_on_pixels([on_sky[first]], grids[first], source=first)
+    except AlignmentError as error:
+        more = f" (this also concerns {counted(n_more, 'more source')})" if n_more else ""
+        yield f"{error}{more}"
 
 
 def _read(

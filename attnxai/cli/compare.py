@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from attnxai.cli.console import (
     details,
     progress,
     stage,
+    stderr,
     typed_command,
     verbosity,
 )
@@ -29,6 +31,7 @@ from attnxai.cli.networks import Networks
 from attnxai.cli.options import flag, option, output_option
 
 if TYPE_CHECKING:
+    from attnxai.cli.console import Steps
     from attnxai.cli.repeat import Repetition
 
 DEFAULT_FOLDER = "attnxai-report"
@@ -316,7 +319,10 @@ def compare(
             misplaced = check_annotations(marks, sources, rng=seed).cautions()
         with progress() as begin:
             stacks, sums = networks.maps(sources, begin)
-            steps = {name: begin(f"{name}: agreement") for name in (*models, *files.names.values())}
+            steps = {
+                name: _telling_kept(f"{name}: agreement", begin)
+                for name in (*models, *files.names.values())
+            }
             comparison = compare_models(
                 [*stacks, *from_files],
                 marks,
@@ -349,6 +355,20 @@ def compare(
         details.print()
     console.print(f"Report: {folder.path / 'index.html'}", soft_wrap=True)
     details.print("Beside it: summary.json, per_source.csv, agreement.tex (LaTeX tables), figures")
+
+
+def _telling_kept(title: str, begin: Steps) -> Callable[[int, int], None]:
+    """Show steps of a comparison, and say how many an interrupted one has finished: these come all at once."""
+    show, before = begin(title), 0
+
+    def step(n_done: int, n_all: int) -> None:
+        nonlocal before
+        if n_done > before + 1:
+            stderr.print(f"{title}: {n_done - before:,} of {n_all:,} steps are finished already")
+        before = n_done
+        show(n_done, n_all)
+
+    return step
 
 
 def _kept_in(unfinished: Path) -> str:

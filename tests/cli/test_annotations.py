@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -58,6 +59,29 @@ def test_summary_counts_sources_without_an_image(sample):
     write_table(sample / "mine.csv", [*rows, rows[0] | {"source": "unheard_of", "image": ""}])
     done = run("annotations", "summary", "mine.csv", "--images", "images", cwd=sample, check=0)
     assert "Without an image are 1 of 11 sources: 'unheard_of'" in done.words
+
+
+def test_summary_notes_marks_on_the_sky_on_images_without_coordinates(tmp_path):
+    """In the words by which a comparison refuses them."""
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        np.save(tmp_path / "images" / f"{name}.npy", rng.normal(size=(150, 150)))
+    (tmp_path / "marks.csv").write_text(
+        "source,annotator,shape,frame,x,y\n"
+        "c,ann,point,pixel,70,70\na,ann,point,icrs,150.0,20.0\nb,ann,point,icrs,151.0,20.0\n"
+    )
+    options = ("--images", "images", "--pixel-scale-arcsec", "1.8")
+    done = run("annotations", "summary", "marks.csv", *options, cwd=tmp_path, check=0)
+    words = (
+        "the annotations of source 'a' are sky positions, but its image has no celestial coordinates (WCS); give FITS images "
+        "with a WCS or pixel annotations"
+    )
+    assert f"Note: {words} (this also concerns 1 more source)" in done.words
+    compared = ("--annotations", "marks.csv", "--model", "c1.pt", *options)
+    refused(run("compare", *compared, cwd=tmp_path), words)
+    done = run("annotations", "summary", "marks.csv", cwd=tmp_path, check=0)
+    assert "celestial coordinates" not in done.words
 
 
 def test_summary_notes_spellings_of_one_name(sample):

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from attnxai.cli import compare, maps, validate
 from attnxai.cli import console as consoles
-from attnxai.cli import maps, validate
 
 
 class Clock:
@@ -94,3 +94,20 @@ def test_chunks_and_blocks_have_lines_now_and_then(module, monkeypatch, clock):
     ]
     assert "about 45 s left" in middle[0]
     assert last == ("Maps: 75.0 s" if module is maps else "Blocks of experiments: 75.0 s")
+
+
+def test_a_resumed_comparison_says_what_is_finished_already(monkeypatch):
+    """These steps come at once: totals of blocks, or their values, or both."""
+    stream = io.StringIO()
+    made = consoles.SafeConsole(file=stream, soft_wrap=True, width=100, _environ={})
+    for one in (consoles, compare):
+        monkeypatch.setattr(one, "stderr", made)
+    with consoles.progress() as begin:
+        for steps in ([1, 2, 3, 4, 5], [1, 2, 3, 1002, 1003], [1000, 1300, 1301]):
+            step = compare._telling_kept("d8.pt: agreement", begin)
+            for n_done in steps:
+                step(n_done, 2003)
+    assert stream.getvalue().splitlines() == [
+        f"d8.pt: agreement: {n} of 2,003 steps are finished already"
+        for n in ("999", "1,000", "300")
+    ]
