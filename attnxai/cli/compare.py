@@ -221,7 +221,14 @@ def compare(
     workers: Annotated[
         int, option("Number of processes that compare more than 500 sources.", MACHINE, min=1)
     ] = 1,
-    scheduler: options.SchedulerOption = None,
+    scheduler: Annotated[
+        str | None,
+        option(
+            "Address of a Dask scheduler whose workers compare more than 500 sources, such as tcp://host:8786.",
+            MACHINE,
+            "ADDRESS",
+        ),
+    ] = None,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
     **given: Any,
