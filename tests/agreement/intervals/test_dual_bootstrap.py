@@ -11,6 +11,7 @@ from scipy import stats
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
 from attnxai.agreement.intervals.crossed_table import CrossedTable
 from attnxai.agreement.intervals.dual_bootstrap import (
+    _resample,
     bootstrap_variances,
     crossed_bootstrap_intervals,
     dual_half_width,
@@ -128,13 +129,55 @@ def test_dual_bootstrap_equals_its_expectation():
     }
     expected[CELL] = expected[S] + expected[A] + rest * (19 / 20) * (3 / 4)
     half, freedom = dual_half_width(expected, (4, 20), 0.95)
-    found = crossed_interval(values, method=CrossedMethod.DUAL_BOOTSTRAP, n_bootstrap=60_000, rng=1)
-    assert found.high - found.value == pytest.approx(half, rel=0.02)
-    assert found.degrees_of_freedom == pytest.approx(freedom, rel=0.05)
+    table = CrossedTable.of(values, None, 0.95)
+    assert bootstrap_variances(table, 50, np.random.default_rng(1)) == pytest.approx(expected)
+    drawn = _resample([table], 60_000, np.random.default_rng(1))
+    assert {subset: np.var(m) for subset, m in drawn.items()} == pytest.approx(expected, rel=0.02)
+    found = crossed_interval(values, method=CrossedMethod.DUAL_BOOTSTRAP)
+    assert found.high - found.value == pytest.approx(half, rel=1e-9)
+    assert found.degrees_of_freedom == pytest.approx(freedom, rel=1e-9)
     # the small-sample form undoes the bootstrap's shrinkage, up to the bound: crossed mean squares
     exact = max(of_sources + of_annotators - rest, of_sources, of_annotators)
     variance = min(exact, expected[CELL])
     assert half == pytest.approx(stats.t.ppf(0.975, freedom) * np.sqrt(variance), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shape", "missing", "weighted"),
+    [
+        ((2, 520), (0.0, 0.14), False),
+        ((2, 50), (0.0, 0.14), False),
+        ((4, 200), (0.2, 0.2, 0.2, 0.2), False),
+        ((2, 3, 100), (0.0, 0.1, 0.1), False),
+        ((2, 400), (0.0, 0.2), True),
+    ],
+)
+def test_variances_without_resamples_are_those_of_many(shape, missing, weighted):
+    rng = np.random.default_rng(2)
+    values = rng.normal(0.5, 1, shape) + rng.normal(0, 1, shape[-1])
+    values += rng.normal(0, 0.3, (*shape[:-1], 1))
+    values[rng.random(shape) < np.array(missing)[:, None]] = np.nan
+    weights = rng.exponential(size=shape[-1]) + 0.5 if weighted else None
+    table = CrossedTable.of(values, weights, 0.95)
+    with_none = [bootstrap_variances(table, 50, np.random.default_rng(seed)) for seed in (0, 1)]
+    assert with_none[0] == with_none[1]  # nothing is drawn
+    drawn = _resample([table], 40_000, np.random.default_rng(1))
+    assert with_none[0] == pytest.approx(
+        {subset: np.var(means) for subset, means in drawn.items()}, rel=0.03
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_annotators", "n_sources", "share"), [(2, 100, 0.3), (2, 250, 0.5), (8, 100, 0.0)]
+)
+def test_resamples_are_drawn_where_sources_count_unequally_or_annotators_are_many(
+    n_annotators, n_sources, share
+):
+    values = two_way(np.random.default_rng(4), n_annotators, n_sources)
+    values[-1, : int((1 - share) * n_sources) if share else 0] = np.nan
+    table = CrossedTable.of(values, None, 0.95)
+    first, second = (bootstrap_variances(table, 50, np.random.default_rng(s)) for s in (0, 1))
+    assert first != second
 
 
 def test_resampled_means_are_weighted_as_the_estimate():
