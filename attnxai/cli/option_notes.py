@@ -135,6 +135,7 @@ REFUSED: Mapping[str, str] = {
     "models symmetry --size": "more than the images have",
     "--patience": "above 0 with `--random-labels`",
     "--scheduler": "with `--workers`; maps in other files than Zarr; a cluster with other versions",
+    "compare --scheduler": "with `--workers`; a cluster with other versions",
     "--device": "a device that is not there (`cpu` always is)",
     "--output": "an existing file without `--overwrite`",
     "compare --output": "a folder with other files",
