@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -400,11 +400,6 @@ class _Run:
         if path.exists():
             path.rename(self._work / REPLACED)
         store.rename(path)
-        notes = {
-            without_numbers(note): note
-            for record in reversed(list(self._progress.results.values()))
-            for note in record["notes"]
-        }
         shutil.rmtree(self._work)
         return MapRun(
             n_images=len(self._images),
@@ -412,8 +407,18 @@ class _Run:
             unusable=examples,
             layers=tuple(layout["header"]["layers"]),
             n_kept=self._n_kept,
-            notes=tuple(notes.values()),
+            notes=tuple(self._notes()),
         )
+
+    def _notes(self) -> Iterator[str]:
+        """What had to be assumed, of the first chunk of which it is said, and of how many more it is."""
+        alike: dict[str, list[str]] = {}
+        for index in range(self._n_chunks):
+            for note in self._progress.results[_name(index)]["notes"]:
+                alike.setdefault(without_numbers(note), []).append(note)
+        for first, *others in alike.values():
+            further = f"{counted(len(others), 'further chunk')} of {CHUNK} images"
+            yield f"{first} (the like is said of {further})" if others else first
 
     def _gathered(self) -> tuple[dict[str, Any] | None, StoreTables, int]:
         """What all chunks have in common, and the tables of all."""

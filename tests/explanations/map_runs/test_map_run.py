@@ -241,6 +241,15 @@ def test_a_method_with_other_layers_for_some_images_is_refused(
 QUICK = ["symmetrised_gradcam", "deeplift"]
 
 
+def test_notes_of_chunks_say_of_how_many_they_are(tmp_path: Path) -> None:
+    for i, pixels in enumerate(cube(12)):
+        np.save(tmp_path / f"s{i:02d}.npy", pixels[40:110, 40:110])
+    images = list_images(tmp_path, pixel_scale_arcsec=1.8, pad=True)
+    (note,) = write_map_store(tmp_path / "maps.zarr", "c1.pt", images).notes
+    assert note.startswith("5 of 5 images do not cover")
+    assert note.endswith("(the like is said of 2 further chunks of 5 images)")
+
+
 def ends(ranges: Any) -> list[float]:
     """Lowest and highest values of all that was measured."""
     if not isinstance(ranges, dict):
