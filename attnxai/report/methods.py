@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from attnxai.agreement.intervals.crossed_table import NOT_DRAWN
 from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
 from attnxai.annotations.readers import claran, rgz_experts
@@ -323,7 +324,8 @@ def _intervals(result: AgreementResult, n: int) -> str:
     if not known:
         return say("methods.no_intervals", n=n)
     method = known[0].method
-    resamples = say("methods.resamples", n=settings["n_bootstrap"]) if "bootstrap" in method else ""
+    drawn = "bootstrap" in method and NOT_DRAWN not in method
+    resamples = say("methods.resamples", n=settings["n_bootstrap"]) if drawn else ""
     return say("methods.intervals", level=settings["level"], method=method, resamples=resamples)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 
+from attnxai.agreement.intervals.crossed_table import CrossedMethod, CrossedTable
 from attnxai.agreement.multiplicity import Correction
 from attnxai.annotations.readers import claran, rgz_experts
 from attnxai.data.images import SourceSet
@@ -205,3 +207,24 @@ def test_known_annotations_are_cited_and_a_consensus_is_named(one, kind, names, 
     text = methods_text(dataclasses.replace(one, annotations=annotations))
     assert words in text.plain
     assert ("Wu2019" in text.bibtex) == (claran.ANNOTATOR in names)
+
+
+@pytest.mark.parametrize(("drawn", "words"), [(True, " (321 resamples)"), (False, "")])
+def test_resamples_are_named_where_some_are_drawn(one, drawn, words):
+    table = CrossedTable.of(np.eye(2, 20), None, 0.95)
+    interval = table.interval(0.1, 1.0, CrossedMethod.DUAL_BOOTSTRAP, 0.95, drawn=drawn)
+    parts = tuple(
+        dataclasses.replace(
+            part,
+            result=dataclasses.replace(
+                part.result,
+                estimates=tuple(
+                    dataclasses.replace(e, interval=interval) for e in part.result.estimates
+                ),
+            ),
+        )
+        for part in one.parts
+    )
+    text = methods_with(dataclasses.replace(one, parts=parts), n_bootstrap=321)
+    assert f"intervals by {interval.method}{words}" in text
+    assert (f"{interval.method} (321 resamples)" in text) == drawn

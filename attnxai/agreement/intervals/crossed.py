@@ -20,8 +20,9 @@ Three methods:
 ``dual-bootstrap``
     The variance from resampling each factor alone and all together, corrected for counting the interaction
     several times and with the bounds of Schütt et al. (2023): for two factors ``2 (V_sources + V_annotators)
-    - V_both``, each term with its factor n / (n - 1). Satterthwaite's degrees of freedom. It applies to
-    statistics that are not means, such as ratios.
+    - V_both``, each term with its factor n / (n - 1). Satterthwaite's degrees of freedom. Of a mean these variances
+    are known without resamples, if annotators are few and sources count nearly alike (:mod:`.closed_variances`). It
+    applies to statistics that are not means, such as ratios.
 
 Values that are all the same have no interval: their spread says nothing about other sources. Where levels
 have such unequal weights that a factor has less than one degree of freedom (the second of two annotators
@@ -40,6 +41,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.intervals.closed_variances import closed_variances
 from attnxai.agreement.intervals.crossed_table import CrossedMethod, CrossedTable
 from attnxai.agreement.intervals.dual_bootstrap import (
     bootstrap_variances,
@@ -152,19 +154,20 @@ def _interval(
     if half <= _ROUNDING * np.abs(defined).max():
         reason = "the variance comes out as 0, which says nothing about other sources"
         return table.no_interval(level, reason)
-    made = table.interval(half, freedom, spread.method, level)
+    made = table.interval(half, freedom, spread.method, level, drawn=spread.drawn)
     return dataclasses.replace(made, note=spread.note)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Spread:
-    """Half-width and degrees of freedom at any level, the method used and why, and its mean squares."""
+    """Half-width and degrees of freedom at any level, the method used and why, its mean squares, and whether resamples were drawn."""
 
     half_width: Callable[[float], tuple[float, float]]
     method: CrossedMethod
     squares: Mapping[frozenset[int], float]
     freedoms: Mapping[frozenset[int], float]
     note: str = ""
+    drawn: bool = False
 
 
 def _spread_of(
@@ -193,7 +196,8 @@ def _spread_of(
                 squares=squares,
                 freedoms=freedoms,
             )
-    variances = bootstrap_variances(table, n_bootstrap, generator)
+    closed = closed_variances(table)
+    variances = bootstrap_variances(table, n_bootstrap, generator) if closed is None else closed
     squares, freedoms = dual_mean_squares(variances, table.sizes)
     return _Spread(
         half_width=lambda level: dual_half_width(variances, table.sizes, level),
@@ -201,6 +205,7 @@ def _spread_of(
         squares=squares,
         freedoms=freedoms,
         note=note,
+        drawn=closed is None,
     )
 
 

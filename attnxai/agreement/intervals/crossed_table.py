@@ -30,6 +30,8 @@ METHOD_WORDS = {
     CrossedMethod.MEAN_SQUARES: "crossed mean squares with Satterthwaite's degrees of freedom",
     CrossedMethod.DUAL_BOOTSTRAP: "corrected dual bootstrap with Satterthwaite's degrees of freedom",
 }
+NOT_DRAWN = ", without resamples"
+"""What the method says where a bootstrap draws none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,10 +111,19 @@ class CrossedTable:
         return float((np.nan_to_num(self.values) * self.coefficients).sum())
 
     def interval(
-        self, half: float, freedom: float, method: CrossedMethod, level: float
+        self,
+        half: float,
+        freedom: float,
+        method: CrossedMethod,
+        level: float,
+        *,
+        drawn: bool = True,
     ) -> Interval:
-        """The estimate with an interval of this half-width."""
+        """The estimate with an interval of this half-width; a bootstrap says if no resamples were ``drawn``."""
         value = self.mean
+        words = METHOD_WORDS[method]
+        if method is CrossedMethod.DUAL_BOOTSTRAP and not drawn:
+            words += NOT_DRAWN
         sizes = [f"{n} {name}s" for n, name in zip(self.values.shape, self.names, strict=True)]
         return Interval(
             value=value,
@@ -120,7 +131,7 @@ class CrossedTable:
             high=value + half,
             n_units=self.n_sources,
             level=level,
-            method=f"{METHOD_WORDS[method]} ({' x '.join(reversed(sizes))})",
+            method=f"{words} ({' x '.join(reversed(sizes))})",
             degrees_of_freedom=freedom,
             n_effective=self.n_effective,
         )

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals.closed_variances import closed_variances
 from attnxai.agreement.intervals.crossed_table import CrossedMethod, CrossedTable
 from attnxai.agreement.intervals.variance_components import satterthwaite_half_width
 from attnxai.statistics.bootstrap import IntervalKind, resampled_interval
@@ -148,13 +147,7 @@ def dual_mean_squares(
 def bootstrap_variances(
     table: CrossedTable, n_bootstrap: int, rng: np.random.Generator
 ) -> dict[frozenset[int], float]:
-    """Variance of a table's mean when each set of factors is resampled, for :func:`dual_half_width`.
-
-    Without resamples where all those of annotators (and seeds) can be listed, and sources count nearly alike.
-    """
-    closed = closed_variances(table)
-    if closed is not None:
-        return closed
+    """Variance of a table's mean when each set of factors is resampled, for :func:`dual_half_width`."""
     draws = _resample([table], n_bootstrap, rng)
     return {subset: float(np.var(means[:, 0])) for subset, means in draws.items()}
 

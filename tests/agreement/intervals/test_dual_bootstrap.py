@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from attnxai.agreement.intervals.closed_variances import closed_variances
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
 from attnxai.agreement.intervals.crossed_table import CrossedTable
 from attnxai.agreement.intervals.dual_bootstrap import (
-    _resample,
     bootstrap_variances,
     crossed_bootstrap_intervals,
     dual_half_width,
@@ -130,9 +130,9 @@ def test_dual_bootstrap_equals_its_expectation():
     expected[CELL] = expected[S] + expected[A] + rest * (19 / 20) * (3 / 4)
     half, freedom = dual_half_width(expected, (4, 20), 0.95)
     table = CrossedTable.of(values, None, 0.95)
-    assert bootstrap_variances(table, 50, np.random.default_rng(1)) == pytest.approx(expected)
-    drawn = _resample([table], 60_000, np.random.default_rng(1))
-    assert {subset: np.var(m) for subset, m in drawn.items()} == pytest.approx(expected, rel=0.02)
+    assert closed_variances(table) == pytest.approx(expected)
+    drawn = bootstrap_variances(table, 60_000, np.random.default_rng(1))
+    assert drawn == pytest.approx(expected, rel=0.02)
     found = crossed_interval(values, method=CrossedMethod.DUAL_BOOTSTRAP)
     assert found.high - found.value == pytest.approx(half, rel=1e-9)
     assert found.degrees_of_freedom == pytest.approx(freedom, rel=1e-9)
@@ -159,12 +159,11 @@ def test_variances_without_resamples_are_those_of_many(shape, missing, weighted)
     values[rng.random(shape) < np.array(missing)[:, None]] = np.nan
     weights = rng.exponential(size=shape[-1]) + 0.5 if weighted else None
     table = CrossedTable.of(values, weights, 0.95)
-    with_none = [bootstrap_variances(table, 50, np.random.default_rng(seed)) for seed in (0, 1)]
-    assert with_none[0] == with_none[1]  # nothing is drawn
-    drawn = _resample([table], 40_000, np.random.default_rng(1))
-    assert with_none[0] == pytest.approx(
-        {subset: np.var(means) for subset, means in drawn.items()}, rel=0.03
+    assert closed_variances(table) == pytest.approx(
+        bootstrap_variances(table, 40_000, np.random.default_rng(1)), rel=0.03
     )
+    found = crossed_interval(values, weights=weights, method=CrossedMethod.DUAL_BOOTSTRAP)
+    assert ", without resamples (" in found.method
 
 
 @pytest.mark.parametrize(
@@ -175,9 +174,9 @@ def test_resamples_are_drawn_where_sources_count_unequally_or_annotators_are_man
 ):
     values = two_way(np.random.default_rng(4), n_annotators, n_sources)
     values[-1, : int((1 - share) * n_sources) if share else 0] = np.nan
-    table = CrossedTable.of(values, None, 0.95)
-    first, second = (bootstrap_variances(table, 50, np.random.default_rng(s)) for s in (0, 1))
-    assert first != second
+    assert closed_variances(CrossedTable.of(values, None, 0.95)) is None
+    found = crossed_interval(values, method=CrossedMethod.DUAL_BOOTSTRAP, n_bootstrap=50)
+    assert "without resamples" not in found.method
 
 
 def test_resampled_means_are_weighted_as_the_estimate():
