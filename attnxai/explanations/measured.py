@@ -27,12 +27,12 @@ def measured_ranges(values: Any, name: str = MEASURED) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``lowest`` and ``highest`` in place of every sequence.
+        ``lowest`` and ``highest`` in place of every sequence; of finite values, and None without any.
 
     Raises
     ------
     OptionError
-        If the values are neither, or not finite.
+        If the values are neither.
 
     Examples
     --------
@@ -43,14 +43,16 @@ def measured_ranges(values: Any, name: str = MEASURED) -> dict[str, Any]:
         return {key: measured_ranges(one, f"{name}.{key}") for key, one in values.items()}
     try:
         found = np.asarray(values)
-        usable = found.ndim == 1 and found.size > 0 and bool(np.isfinite(found).all())
+        finite = found[np.isfinite(found)]
     except (TypeError, ValueError):
-        usable = False
-    if not usable:
+        found = finite = np.zeros(())
+    if found.ndim != 1:
         raise OptionError(
-            f"{name} of an explanation has to be a finite number for each image, or a dictionary of such lists, got {values!r:.100}"
+            f"{name} of an explanation has to be a number for each image, or a dictionary of such lists, got {values!r:.100}"
         )
-    return {"lowest": found.min().item(), "highest": found.max().item()}
+    if not finite.size:
+        return dict.fromkeys(_ENDS)
+    return {"lowest": finite.min().item(), "highest": finite.max().item()}
 
 
 def joined_facts(first: Any, other: Any, where: Sequence[str] = ()) -> Any:
@@ -97,11 +99,12 @@ def joined_facts(first: Any, other: Any, where: Sequence[str] = ()) -> Any:
 
 
 def _joined_ranges(first: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    if set(first) == set(_ENDS):
-        return {
-            "lowest": min(first["lowest"], other["lowest"]),
-            "highest": max(first["highest"], other["highest"]),
-        }
+    if set(first) == set(_ENDS) and not isinstance(first["lowest"], dict):
+        joined: dict[str, Any] = {}
+        for end, of_all in (("lowest", min), ("highest", max)):
+            known = [one[end] for one in (first, other) if one[end] is not None]
+            joined[end] = of_all(known, default=None)
+        return joined
     joined = dict(first)
     for key, one in other.items():  # of which some images may have none
         joined[key] = _joined_ranges(first[key], one) if key in first else one

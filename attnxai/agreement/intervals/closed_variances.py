@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from attnxai.agreement.intervals.crossed_table import CrossedTable
 
 _MOST_LISTED = 2_000  # resamples of annotators and seeds; 7 annotators have 1,716
-# Relative variance of the sum of weights. The variance of the quotient is off by about three times as much: by 1 %, less
-# than the 1.4 % by which 10,000 resamples miss it.
-_MOST_UNEQUAL = 1 / 300
-_RARE = 1e-3
+# By how much a variance may be off, relative to it: 10,000 resamples miss it by 1.4 % themselves.
+_MOST_OFF = 0.02
+_RARE = 1e-3  # probability of resamples for which it may be off further
 _BLOCK = 2_000_000
 
 
@@ -51,17 +50,26 @@ def closed_variances(table: CrossedTable) -> dict[frozenset[int], float] | None:
                 )
                 counts = np.einsum("ia,jb->ijab", counts, own).reshape(len(counts) * len(own), -1)
                 chances = np.outer(chances, chance).ravel()
-            means, within, unequal = _over_sources(counts, defined, numbers, table.weights)
+            means, within, off, present = _over_sources(counts, defined, numbers, table.weights)
             usable = np.isfinite(means)
-            chances = np.where(usable, chances, 0.0) / chances[usable].sum()
-            if chances[usable] @ (unequal[usable] > _MOST_UNEQUAL) > _RARE:
+            if chances[usable] @ (off[usable] > _MOST_OFF) > _RARE:
                 return None
             means, within, chances = means[usable], within[usable], chances[usable]
-            between = float(chances @ (means - chances @ means) ** 2)
             if subset:
-                variances[frozenset(subset)] = between
-            variances[frozenset((*subset, len(sizes)))] = between + float(chances @ within)
+                variances[frozenset(subset)] = _variance(means, chances)
+            # less often where most resamples of sources leave no value
+            chances = chances * present[usable]
+            variances[frozenset((*subset, len(sizes)))] = _variance(means, chances, within)
     return variances
+
+
+def _variance(
+    means: NDArray[np.float64],
+    chances: NDArray[np.float64],
+    within: NDArray[np.float64] | float = 0.0,
+) -> float:
+    shares = chances / chances.sum()
+    return float(shares @ ((means - shares @ means) ** 2 + within))
 
 
 def _over_sources(
@@ -69,10 +77,14 @@ def _over_sources(
     defined: NDArray[np.float64],
     numbers: NDArray[np.float64],
     weights: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean of a table, its variance over resampled sources, and how unequally sources count, for each row of counts."""
-    found = np.full((3, len(counts)), np.nan)
-    rows = max(1, _BLOCK // defined.shape[1])
+) -> NDArray[np.float64]:
+    """For each row of counts the mean of a table, its variance over resampled sources, and the chance that these have a value.
+
+    Between the last two stands how far that variance is off, relative to it: the next terms of the variance of a quotient,
+    without their signs. All are 0 where every source counts alike.
+    """
+    n, found = defined.shape[1], np.full((4, len(counts)), np.nan)
+    rows = max(1, _BLOCK // n)
     for start in range(0, len(counts), rows):
         some = slice(start, start + rows)
         number = counts[some] @ defined
@@ -81,10 +93,18 @@ def _over_sources(
         total = shares.sum(axis=1, keepdims=True)
         shares = np.divide(shares, total, out=np.full(shares.shape, np.nan), where=total > 0)
         means = (shares * of_sources).sum(axis=1)
-        found[0, some] = means
-        found[1, some] = (shares**2 * (of_sources - means[:, None]) ** 2).sum(axis=1)
-        found[2, some] = (shares**2).sum(axis=1) - 1 / len(weights)
-    return found[0], found[1], found[2]
+        apart = of_sources - means[:, None]
+        squares = (shares * apart) ** 2
+        variance = squares.sum(axis=1)
+        known = np.where(variance > 0, variance, 1.0)
+        found[0, some], found[1, some] = means, variance
+        found[2, some] = (
+            2 * np.abs((shares * squares).sum(axis=1) / known - 1 / n) * (variance > 0)
+            + 3 * ((shares**2).sum(axis=1) - 1 / n)
+            + 5 * (shares**2 * apart).sum(axis=1) ** 2 / known
+        )
+        found[3, some] = 1.0 - (1.0 - (shares > 0).mean(axis=1)) ** n
+    return found
 
 
 @functools.cache
