@@ -188,12 +188,11 @@ class _Counts:
         used = np.isfinite(table).sum(axis=0) >= 2
         table = table[:, used]
         defined = np.isfinite(table)
-        if measurement in (Measurement.INTERVAL, Measurement.RATIO):
+        domain, position = np.unique(table[defined], return_inverse=True)
+        if measurement is Measurement.INTERVAL:
             # their scale means nothing, and squares of extreme values would overflow or vanish
             exponent = np.frexp(np.abs(table[defined]).max(initial=0.0))[1]
             table = np.ldexp(table, -exponent)
-        domain, position = np.unique(table[defined], return_inverse=True)
-        if measurement is Measurement.INTERVAL:
             columns = _interval_columns(table)
         else:
             columns = np.zeros((table.shape[1], len(domain)))
