@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.alignment.pairs import AlignedPairs
-    from attnxai.alignment.rasterise import DrawnAnnotations, Places
+    from attnxai.alignment.places import KnownPlaces
+    from attnxai.alignment.rasterise import DrawnAnnotations
     from attnxai.annotations.annotation_set import Annotation
     from attnxai.annotations.shapes import Label
     from attnxai.data.grid import PixelGrid
@@ -56,7 +57,7 @@ class BlockOnDemand:
     maps: MapSource
     grids: Mapping[str, PixelGrid]
     with_emission: bool
-    places: Places
+    places: KnownPlaces
 
     def __reduce__(self) -> tuple[Callable[..., BlockOnDemand], tuple[Any, ...]]:
         """Another process gets the maps of these sources alone, and few grids: a WCS takes milliseconds to send."""
@@ -113,7 +114,7 @@ def _block(
     maps: MapStack,
     grids: Mapping[str, PixelGrid],
     with_emission: bool,
-    places: Places,
+    places: KnownPlaces,
 ) -> BlockOnDemand:
     return BlockOnDemand(
         facts=facts,
@@ -140,7 +141,7 @@ class PairsOnDemand:
     marks: Mapping[str, Sequence[Annotation]]
     repeats: Mapping[str, Sequence[Annotation]]
     grids: Mapping[str, PixelGrid]
-    places: Places
+    places: KnownPlaces
     with_emission: bool
     n_constant: int
 
@@ -153,7 +154,7 @@ class PairsOnDemand:
         *,
         fwhm_arcsec: float,
         use_source_weights: bool,
-        places: Places | None = None,
+        places: KnownPlaces | None = None,
     ) -> PairsOnDemand:
         """Read the maps once, and check where they lie.
 
@@ -219,7 +220,9 @@ class PairsOnDemand:
             grids=self.grids,
             with_emission=self.with_emission,
             places={
-                s: {mark: self.places[s][mark] for mark in self.marks[s]} for s in facts.sources
+                source: {mark: placed[mark] for mark in self.marks[source]}
+                for source in facts.sources
+                for placed in [self.places[source]]
             },
         )
 

@@ -12,7 +12,8 @@ from attnxai.alignment.baselines import image_baselines
 from attnxai.alignment.copies import independent_sources
 from attnxai.alignment.looks import Look, draw_looks
 from attnxai.alignment.placement import check_placement
-from attnxai.alignment.rasterise import DrawnAnnotations, Places, draw_annotations
+from attnxai.alignment.places import Places
+from attnxai.alignment.rasterise import DrawnAnnotations, draw_annotations
 from attnxai.alignment.resample import maps_on_field
 from attnxai.alignment.source_facts import check_sources, class_of, columns_of, weights_of
 from attnxai.alignment.usable import usable_annotations
@@ -253,7 +254,7 @@ def align(
     >>> pairs.sources == annotations.sources
     True
     """
-    places: Places = {}
+    places = Places()
     annotations = usable_annotations(annotations, images, fwhm_arcsec, places=places)
     annotations, images, stacks = independent_sources(annotations, images, [maps])
     return align_all(

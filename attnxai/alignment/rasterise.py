@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from attnxai.alignment.coverage import Window, area_coverages, polygon_coverage, window_of
+from attnxai.alignment.places import Places
 from attnxai.annotations.annotation_set import Operation
 from attnxai.annotations.pixel_shapes import PixelShape, place_all
 from attnxai.annotations.shapes import ShapeKind
@@ -24,6 +25,7 @@ from attnxai.data.smoothing import FWHM_PER_SIGMA
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from attnxai.alignment.places import KnownPlaces
     from attnxai.annotations.annotation_set import Annotation, AnnotationSet
     from attnxai.data.grid import PixelGrid
     from attnxai.explanations.stack import MapStack
@@ -35,10 +37,6 @@ _DECIMALS = 9
 # marks that are drawn together, and pixels of those that are covered together
 _MOST_TOGETHER = 2_000
 _SMALL_PIXELS = 1_024.0
-
-
-Places = dict[str, dict["Annotation", PixelShape | None]]
-"""Marks of each source in pixels of its image; None where its projection cannot show one."""
 
 
 class Drawing(NamedTuple):
@@ -362,7 +360,7 @@ def draw_annotations(
     fwhm_arcsec: float,
     *,
     annotators: Sequence[str] = (),
-    known: Places | None = None,
+    known: KnownPlaces | None = None,
 ) -> DrawnAnnotations:
     """Draw the annotations of some sources, given by their positions in the maps, on the field of each.
 
@@ -415,17 +413,18 @@ def draw_annotations(
 
 
 def places_of(
-    annotations: AnnotationSet, grids: Mapping[str, PixelGrid], known: Places | None = None
+    annotations: AnnotationSet, grids: Mapping[str, PixelGrid], known: KnownPlaces | None = None
 ) -> Places:
     """Places of all marks on images with these grids, as :func:`draw_annotations` computes or takes them."""
-    return {
-        source: dict(zip(marks, _placed(source, marks, grids, known or {}), strict=True))
-        for source, marks in annotations.by_source().items()
-    }
+    found = Places()
+    for source, marks in annotations.by_source().items():
+        placed = _placed(source, marks, grids, known or {})
+        found.add(source, dict(zip(marks, placed, strict=True)))
+    return found
 
 
 def _placed(
-    source: str, marks: Sequence[Annotation], grids: Mapping[str, PixelGrid], known: Places
+    source: str, marks: Sequence[Annotation], grids: Mapping[str, PixelGrid], known: KnownPlaces
 ) -> list[PixelShape]:
     here = known.get(source, {})
     # together with other marks a distortion may converge to other last digits

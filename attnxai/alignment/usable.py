@@ -22,7 +22,7 @@ from attnxai.errors import (
 )
 
 if TYPE_CHECKING:
-    from attnxai.alignment.rasterise import Places
+    from attnxai.alignment.places import Places
     from attnxai.annotations.annotation_set import Annotation, AnnotationSet
     from attnxai.annotations.pixel_shapes import PixelShape
     from attnxai.data.images import SourceImage
@@ -61,7 +61,7 @@ def usable_annotations(
     extents: dict[Annotation, float] = {}  # of shapes that are far below a pixel
     for source, placed in _placed(annotations.annotations, by_id):
         if places is not None:
-            places[source] = placed
+            places.add(source, placed)
         for a, shape in placed.items():
             if place := _place_outside(a, shape, by_id[source], fwhm_arcsec):
                 beyond[a] = place

@@ -61,6 +61,8 @@ _OTHER_SHAPES = {
     "poly": ShapeKind.POLYGON,
     "polyline": ShapeKind.LINE,
 }
+# of all rows of tables without further columns
+_NO_OTHER: Mapping[str, str] = {}
 NOTHING_MARKED = "nothing marked on the source"
 _SIMULATED = "true components of simulated sources, as three simulated annotators would mark them"
 
@@ -204,7 +206,7 @@ class _Table:
             round=round_,
             file=self._file_name,
             line=line,
-            other={name: row[name] for name in self._other},
+            other={name: row[name] for name in self._other} if self._other else _NO_OTHER,
         )
         return _Row(frame, annotation)
 

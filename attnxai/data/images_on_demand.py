@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.grids_on_demand import GridOnDemand
 from attnxai.data.image_notes import collect_images
 from attnxai.data.images import SourceImage, SourceSet
 from attnxai.errors import ImageError
@@ -48,8 +49,9 @@ class ImageOnDemand(SourceImage):
     @classmethod
     def of(cls, image: SourceImage, read: Callable[[], SourceImage]) -> ImageOnDemand:
         """An image that has been read, without its pixels; ``read`` reads it again."""
+        kept = {name: getattr(image, name) for name in _kept_fields()}
         return _made(
-            {name: getattr(image, name) for name in _kept_fields()},
+            kept | {"grid": GridOnDemand.of(image.grid)},
             reader=read,
             _sha256=image.sha256(),
             _key=image.pixel_key(),

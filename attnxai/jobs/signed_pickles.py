@@ -30,7 +30,7 @@ def write_signed(path: Path, value: Any) -> None:
     OSError
         If the file, or the key of this user, cannot be written.
     """
-    key = _key(make=True)
+    key = user_key(make=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     clear_partial_files(path)
     with replaced_file(path) as temporary, temporary.open("xb") as file:
@@ -46,7 +46,7 @@ def write_signed(path: Path, value: Any) -> None:
 def read_signed(path: Path) -> Any:
     """The value in a file that this user wrote; None where there is no such file, or another one."""
     try:
-        key = _key(make=False)
+        key = user_key(make=False)
         # in memory, where nobody can change it once it is checked
         content = memoryview(path.read_bytes())
         beginning, rest = content[: len(_BEGINNING)], content[len(_BEGINNING) :]
@@ -78,8 +78,8 @@ class _Signing:
         return self._file.write(data)
 
 
-def _key(*, make: bool) -> bytes:
-    """The key of this user, which is made when it is first wanted."""
+def user_key(*, make: bool) -> bytes:
+    """The key of this user, which is made when it is first wanted; an OSError where it cannot be read or made."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     file = Path(base) / "attnxai" / "signing-key"
     if make and not file.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
@@ -46,33 +47,43 @@ class Workers:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Task:
-    """A block of sources, what is wanted of it, and for its measurement what it has to know of all."""
+    """A block of sources, what is wanted of it, and for its measurement what it has to know of all.
 
-    sources: SourceBlock
+    The block is made when it is wanted; another process gets it made.
+    """
+
+    block: Callable[[], SourceBlock]
     request: Request
     of: OfBlock | None = None
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        """Everything that its result is made from."""
+    def __reduce__(self) -> Any:
+        return _with_block, (self.block(), self.request, self.of)
+
+    def made_from(self, what: str) -> tuple[Any, ...]:
+        """Everything that a result of this name is made from."""
         of = self.of
         known = () if of is None else (of.number, of.known_of_all, of.totals)
-        return self.sources, self.request, *known
+        return what, self.block(), self.request, *known
+
+
+def _with_block(block: SourceBlock, request: Request, of: OfBlock | None) -> _Task:
+    return _Task(block=lambda: block, request=request, of=of)
 
 
 def gather_blocks(
     comparisons: Sequence[tuple[str, PairSource, Request]],
     workers: Workers,
     on_step: Callable[[int, int], None],
-) -> list[tuple[Found, TargetTotals]]:
-    """Gather several comparisons, named for messages, block by block; with the totals of their sources.
+) -> list[tuple[Callable[[], Found], TargetTotals]]:
+    """Gather several comparisons, named for messages, block by block.
 
-    ``on_step`` is called with the numbers of finished jobs and of all.
+    For each what makes its result of what was kept on disk, and the totals of its sources. ``on_step`` is called with the
+    numbers of finished jobs and of all.
     """
     names = [name for name, _, _ in comparisons]
     tasks = [
         [
-            _Task(sources=source.block(positions), request=request)
+            _Task(block=functools.partial(source.block, positions), request=request)
             for positions in blocks_of(source, request.settings, request.streams)
         ]
         for _, source, request in comparisons
@@ -83,7 +94,7 @@ def gather_blocks(
         on_step(n_done, 2 * n_blocks)
 
     summed = _run(_totals, names, tasks, [_Totals() for _ in names], workers, first_step)
-    totals = [one.total() for one in summed]
+    totals = [kept.sum.total() for kept in summed]
     measured = []
     for own, total, (_, source, _) in zip(tasks, totals, comparisons, strict=True):
         known = KnownOfSources.of(source.whole)
@@ -98,7 +109,10 @@ def gather_blocks(
         on_step(n_blocks + n_done, 2 * n_blocks)
 
     joined = _run(_measured, names, measured, [JoinedBlocks() for _ in names], workers, second_step)
-    return [(one.joined(), total) for one, total in zip(joined, totals, strict=True)]
+    return [
+        (functools.partial(kept.sum.joined, kept.values), total)
+        for kept, total in zip(joined, totals, strict=True)
+    ]
 
 
 class _Totals:
@@ -147,14 +161,15 @@ def _run(
     sums: Sequence[_Sum],
     workers: Workers,
     on_step: Callable[[int], None],
-) -> list[_Sum]:
+) -> list[KeptSum[_Sum]]:
     """Run the tasks of every comparison, and add up what they find."""
     kept = []
     for new, own in zip(sums, tasks, strict=True):
         # code of others can be changed without a sign
         foreign = own[0].request.settings.to_record()["plugins"]
-        made_from = [(function.__name__, *task.parts) for task in own]
-        kept.append(KeptSum(new, made_from, None if foreign else workers.resume_folder))
+        folder = None if foreign else workers.resume_folder
+        made_from = [functools.partial(task.made_from, function.__name__) for task in own]
+        kept.append(KeptSum(new, made_from, folder))
     n_done = sum(one.n_added for one in kept)
     if n_done:
         on_step(n_done)
@@ -185,14 +200,14 @@ def _run(
         if isinstance(cause, AttnxaiError) and not isinstance(cause, JobError):
             raise cause from None
         raise
-    return [one.sum for one in kept]
+    return kept
 
 
 def _totals(task: _Task, report: Report) -> TargetTotals:
     """Sums of the targets of a block."""
     report()
     settings = task.request.settings
-    pairs, n_outside = task.sources.drawn()
+    pairs, n_outside = task.block().drawn()
     kinds = {metric.target for metric in settings.chosen_metrics if metric.needs_others}
     any_visible = bool((pairs.mask & pairs.valid).any())
     if settings.consensus is not None:
@@ -209,4 +224,4 @@ def _totals(task: _Task, report: Report) -> TargetTotals:
 def _measured(task: _Task, report: Report) -> Found:
     """What is gathered of a block."""
     report()
-    return gather(task.sources.pairs(), task.request, Once(), block=task.of)
+    return gather(task.block().pairs(), task.request, Once(), block=task.of)

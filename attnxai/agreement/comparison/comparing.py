@@ -26,6 +26,7 @@ from attnxai.alignment.labels import labels_in_use, targets_of_label
 from attnxai.alignment.on_demand import PairsOnDemand
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS, notes_within
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
+from attnxai.alignment.places import Places
 from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.inputs import without_sources
@@ -44,7 +45,6 @@ from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, too_few
 if TYPE_CHECKING:
     from attnxai.agreement.comparison.gathering import Found, Gathered, PairSource
     from attnxai.alignment.pairs import AlignedPairs
-    from attnxai.alignment.rasterise import Places
     from attnxai.annotations.shapes import Label
     from attnxai.data.grid import PixelGrid
     from attnxai.data.images import SourceImage
@@ -147,7 +147,7 @@ def compare_all(
     for maps in stacks:
         if isinstance(maps, MapChunks):
             annotations = without_sources(annotations, maps.reasons)
-    places: Places = {}
+    places = Places()
     annotations = usable_annotations(annotations, images, fwhm_arcsec, places=places)
     annotations, images, stacks = independent_sources(annotations, images, stacks)
     # once sources are left out
@@ -298,9 +298,10 @@ def _compare(
     if large:
         named = [("all marks", source, request)]
         named += [(label, make(), label_request(own)) for label, make, own in of_labels]
-        (found, totals), *rest = gather_blocks(named, workers, done_blocks)
+        (join, totals), *rest = gather_blocks(named, workers, done_blocks)
+        found = join()
         of_source = source.notes(n_outside=totals.n_outside, any_visible=totals.any_visible)
-        gathered_labels = (of_label for of_label, _ in rest)
+        gathered_labels = (join() for join, _ in rest)
     else:
         found = gather(source.block(np.arange(len(whole))).pairs(), request, once, on_step=done)
         of_source = whole.notes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,53 +22,57 @@ if TYPE_CHECKING:
 
 
 class JoinedBlocks:
-    """Blocks in the order of their numbers; of the tests, which are large, only sums are kept."""
+    """The sums of the tests of blocks, in the order of their numbers, and what else was gathered put together."""
 
     def __init__(self) -> None:
         self._n_blocks = 0
-        self._everywhere, self._within = _Parts(), _Parts()
-        self._left_out: list[tuple[str, str]] = []
+        self._everywhere, self._within = _Sums(), _Sums()
 
-    def add(self, found: Found) -> None:
-        """Add the next block."""
+    def add(self, found: Found) -> Found:
+        """Add the next block, and return what is left of it: the tests are large, and only their sums are kept."""
         self._n_blocks += 1
-        self._everywhere.add(found.everywhere)
-        if found.within is not None:
-            self._within.add(found.within)
-        self._left_out += found.left_out
+        return dataclasses.replace(
+            found,
+            everywhere=self._everywhere.add(found.everywhere),
+            within=None if found.within is None else self._within.add(found.within),
+        )
 
-    def joined(self) -> Found:
-        """All blocks, the sources in the order of their ids."""
+    def joined(self, found: Iterable[Found]) -> Found:
+        """All blocks, given what :meth:`add` returned of each; the sources in the order of their ids."""
+        everywhere: list[Gathered] = []
+        within: list[Gathered] = []
+        left_out: list[tuple[str, str]] = []
+        for of_block in found:
+            everywhere.append(of_block.everywhere)
+            within += [] if of_block.within is None else [of_block.within]
+            left_out += of_block.left_out
+        several = sum(len(part.inputs.pairs) for part in within) > 1
         return Found(
-            everywhere=self._everywhere.joined(self._n_blocks),
-            within=self._within.joined(self._n_blocks) if self._within.n_sources > 1 else None,
-            left_out=tuple(sorted(self._left_out, key=lambda one: one[1])),
+            everywhere=self._everywhere.joined(everywhere, self._n_blocks),
+            within=self._within.joined(within, self._n_blocks) if several else None,
+            left_out=tuple(sorted(left_out, key=lambda one: one[1])),
         )
 
 
-class _Parts:
-    """Blocks in their order, of whose tests and reliability of the annotators only the sums are kept."""
+class _Sums:
+    """Sums of the tests of blocks, and of the reliability of the annotators."""
 
     def __init__(self) -> None:
-        self.parts: list[Gathered] = []
         self._tests: dict[tuple[str, str], ScopeTests] = {}
         self._annotators: AnnotatorsOfVerdict | None = None
 
-    @property
-    def n_sources(self) -> int:
-        return sum(len(part.inputs.pairs) for part in self.parts)
-
-    def add(self, part: Gathered) -> None:
+    def add(self, part: Gathered) -> Gathered:
+        """Add the next block, and return what is left of it."""
         for names, of_block in part.tests.items():
             self._tests.setdefault(names, ScopeTests()).join(of_block)
         if part.annotators is not None:
             self._annotators = (
                 self._annotators + part.annotators if self._annotators else part.annotators
             )
-        self.parts.append(dataclasses.replace(part, tests={}, annotators=None))
+        return dataclasses.replace(part, tests={}, annotators=None)
 
-    def joined(self, n_blocks: int) -> Gathered:
-        parts, first = self.parts, self.parts[0]
+    def joined(self, parts: Sequence[Gathered], n_blocks: int) -> Gathered:
+        first = parts[0]
         inputs, order = _joined_inputs([part.inputs for part in parts])
 
         def along(arrays: Iterator[NDArray[np.float64]], axis: int = -1) -> NDArray[np.float64]:

@@ -9,12 +9,13 @@ import importlib.metadata
 import platform
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import attnxai
 from attnxai.errors import AttnxaiWarning, OutputError
+from attnxai.jobs.kept_values import KeptValues
 from attnxai.jobs.signed_pickles import read_signed, sha256_of_pickles, write_signed
 
 _EVERY_S = 60.0
@@ -24,8 +25,8 @@ _MOST_OF_TIME = 0.02
 class SumOfBlocks(Protocol):
     """What blocks add up to; it can be pickled."""
 
-    def add(self, found: Any) -> None:
-        """Add the next block."""
+    def add(self, found: Any) -> Any:
+        """Add the next block; what does not add up, such as values of its sources, is returned."""
 
 
 _Sum = TypeVar("_Sum", bound=SumOfBlocks)
@@ -34,55 +35,80 @@ _Sum = TypeVar("_Sum", bound=SumOfBlocks)
 class KeptSum(Generic[_Sum]):
     """A sum over blocks that are finished in any order, added in that of their numbers, on which its digits depend.
 
-    With a ``folder``, the sum is written there every minute, and with the same blocks a later run begins with it. It is
-    used only if everything that its blocks are made of is the same, down to the pixels of maps, and so are the versions.
+    What of them does not add up waits on disk, in ``values``. With a ``folder``, the sum is written there every minute, and
+    with the same blocks a later run begins with it. It is used only if everything that its blocks are made of is the same,
+    down to the pixels of maps, and so are the versions.
 
     Parameters
     ----------
     new : SumOfBlocks
         The sum of no blocks.
-    blocks : sequence of tuple
-        For each block what its result is made from; they are pickled to compare them.
+    blocks : sequence of callable
+        Each returns what the result of a block is made from, which is pickled to compare it.
     folder : path, optional
         Where the sum is kept.
     """
 
     def __init__(
-        self, new: _Sum, blocks: Sequence[tuple[Any, ...]], folder: str | Path | None = None
+        self,
+        new: _Sum,
+        blocks: Sequence[Callable[[], tuple[Any, ...]]],
+        folder: str | Path | None = None,
     ) -> None:
         self.sum, self.n_added, self._blocks = new, 0, blocks
         self._waiting: dict[int, Any] = {}
         self._digests: list[str] = []
         self._file: Path | None = None
+        self._values: KeptValues | None = None
         if folder is not None:
             with self._telling(folder):
-                self._file = Path(folder) / f"{sha256_of_pickles(blocks[0])[:16]}.kept"
+                self._file = Path(folder) / f"{sha256_of_pickles(blocks[0]())[:16]}.kept"
                 if self._file.exists():
                     self._read(self._file)
         self._next_write = time.monotonic() + _EVERY_S
+
+    @property
+    def values(self) -> Iterable[Any]:
+        """What the blocks returned, in the order of their numbers."""
+        return self._values or ()
 
     def add(self, number: int, result: Any) -> None:
         """Add a block, which waits for those before it."""
         self._waiting[number] = result
         while self.n_added in self._waiting:
-            self.sum.add(self._waiting.pop(self.n_added))
+            value = self.sum.add(self._waiting.pop(self.n_added))
+            if value is not None:
+                self._keep(value)
             self.n_added += 1
         if self._file is not None and time.monotonic() >= self._next_write:
             self._write(self._file)
 
+    def _keep(self, value: Any) -> None:
+        if self._values is None:
+            self._values = KeptValues(self._file and self._file.with_suffix(".values"))
+        self._values.append(value)
+        if self._file is not None and self._values.fault is not None:
+            with self._telling(self._file):
+                raise self._values.fault
+
     def _digest_of(self, n: int) -> str:
         """Hash of what the first ``n`` blocks are made from."""
-        self._digests += map(sha256_of_pickles, self._blocks[len(self._digests) : n])
+        more = self._blocks[len(self._digests) : n]
+        self._digests += [sha256_of_pickles(made_from()) for made_from in more]
         return hashlib.sha256("\n".join([_versions(), *self._digests[:n]]).encode()).hexdigest()
 
     def _read(self, file: Path) -> None:
         found = read_signed(file)
+        reason = "damaged, or of another user"
         if found is not None:
-            n, digest, kept = found
+            n, digest, name, kept = found
+            reason = "of other inputs or versions"
             if digest == self._digest_of(n):
-                self.sum, self.n_added = kept, n
-                return
-        reason = "damaged, or of another user" if found is None else "of other inputs or versions"
+                self._values = name and KeptValues.again(file.with_suffix(".values"), name, n)
+                if self._values is not None or name is None:
+                    self.sum, self.n_added = kept, n
+                    return
+                reason = "without its values"
         warnings.warn(
             f"{file} is {reason}; its comparison begins anew", AttnxaiWarning, stacklevel=5
         )
@@ -90,7 +116,11 @@ class KeptSum(Generic[_Sum]):
     def _write(self, file: Path) -> None:
         begin = time.monotonic()
         with self._telling(file):
-            write_signed(file, (self.n_added, self._digest_of(self.n_added), self.sum))
+            name = None
+            if self._values is not None:
+                self._values.sync()
+                name = self._values.name
+            write_signed(file, (self.n_added, self._digest_of(self.n_added), name, self.sum))
         now = time.monotonic()
         self._next_write = now + max(_EVERY_S, (now - begin) / _MOST_OF_TIME)
 

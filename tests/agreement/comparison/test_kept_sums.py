@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import subprocess
@@ -38,8 +39,12 @@ class Text:
         self.text += found
 
 
+def made_of(blocks):
+    return [functools.partial(tuple, parts) for parts in blocks]
+
+
 def test_results_are_added_in_the_order_of_blocks_as_soon_as_those_before_are_there():
-    kept = KeptSum(Text(), [(n,) for n in range(5)])
+    kept = KeptSum(Text(), made_of([(n,) for n in range(5)]))
     seen = []
     for number in (2, 0, 1, 4, 3):
         kept.add(number, str(number))
@@ -49,30 +54,30 @@ def test_results_are_added_in_the_order_of_blocks_as_soon_as_those_before_are_th
 
 def test_a_sum_goes_on_while_its_blocks_are_the_same(tmp_path, monkeypatch):
     blocks = [("a",), ("b",), ("c",), ("d",)]
-    first = KeptSum(Text(), blocks, tmp_path)
+    first = KeptSum(Text(), made_of(blocks), tmp_path)
     for number in (0, 1, 3):
         first.add(number, str(number))
-    again = KeptSum(Text(), blocks, tmp_path)
+    again = KeptSum(Text(), made_of(blocks), tmp_path)
     assert (again.n_added, again.sum.text) == (2, "01")
     again.add(2, "2")
     again.add(3, "3")
-    assert KeptSum(Text(), blocks, tmp_path).sum.text == "0123"
-    assert KeptSum(Text(), [("x",), *blocks[1:]], tmp_path).n_added == 0
+    assert KeptSum(Text(), made_of(blocks), tmp_path).sum.text == "0123"
+    assert KeptSum(Text(), made_of([("x",), *blocks[1:]]), tmp_path).n_added == 0
     for other in ([("a",), ("x",), ("c",), ("d",)], blocks[:3]):
         with pytest.warns(AttnxaiWarning, match="is of other inputs or versions"):
-            assert KeptSum(Text(), other, tmp_path).n_added == 0
+            assert KeptSum(Text(), made_of(other), tmp_path).n_added == 0
     monkeypatch.setattr(kept_sums, "_versions", lambda: "other")
     with pytest.warns(AttnxaiWarning, match="is of other inputs or versions"):
-        assert KeptSum(Text(), blocks, tmp_path).n_added == 0
+        assert KeptSum(Text(), made_of(blocks), tmp_path).n_added == 0
     (file,) = tmp_path.glob("*.kept")
     file.write_bytes(b"something else")
     with pytest.warns(AttnxaiWarning, match=r"\.kept is damaged, or of another user; its"):
-        assert KeptSum(Text(), blocks, tmp_path).n_added == 0
+        assert KeptSum(Text(), made_of(blocks), tmp_path).n_added == 0
 
 
 def test_sums_that_cannot_be_kept_are_added_all_the_same(tmp_path):
     (tmp_path / "state").write_text("a file where the folder of the key should be")
-    kept = KeptSum(Text(), [("a",), ("b",)], tmp_path)
+    kept = KeptSum(Text(), made_of([("a",), ("b",)]), tmp_path)
     with pytest.warns(
         AttnxaiWarning, match=r"cannot be used \(Not a directory\); if this .*it begins anew"
     ):
@@ -83,7 +88,7 @@ def test_sums_that_cannot_be_kept_are_added_all_the_same(tmp_path):
 
 def test_what_cannot_be_pickled_is_compared_all_the_same(tmp_path):
     with pytest.warns(AttnxaiWarning, match=r"cannot be used \(.*lambda.*it begins anew"):
-        kept = KeptSum(Text(), [(lambda: 1,)], tmp_path)
+        kept = KeptSum(Text(), made_of([(lambda: 1,)]), tmp_path)
     kept.add(0, "0")
     assert kept.sum.text == "0"
     assert not list(tmp_path.glob("*.kept"))
@@ -102,7 +107,7 @@ def test_little_time_is_spent_on_keeping(tmp_path, monkeypatch):
 
     monkeypatch.setattr(kept_sums, "write_signed", write)
     monkeypatch.setattr(kept_sums, "_MOST_OF_TIME", 0.02)
-    kept = KeptSum(Text(), [(n,) for n in range(50)], tmp_path)
+    kept = KeptSum(Text(), made_of([(n,) for n in range(50)]), tmp_path)
     for n in range(50):
         now += 10
         kept.add(n, "x")

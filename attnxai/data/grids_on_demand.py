@@ -1,0 +1,98 @@
+"""Pixel grids of very many images, whose coordinate systems are made when they are wanted."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.data.grid import PixelGrid
+from attnxai.data.sky import frame_key
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
+_MOST_MADE = 128
+_MOST_EXAMPLES = 1000
+_examples: dict[tuple[object, ...], WCS] = {}
+
+
+class GridOnDemand(PixelGrid):
+    """A PixelGrid that keeps the numbers of its coordinate system alone, and makes the system of them when it is asked for.
+
+    A WCS takes 6 kB. Those of one survey differ in ten numbers or so; everything else is in one example of them. The last
+    systems that were made are kept. Made by :meth:`of`; :func:`dataclasses.replace` makes a PixelGrid of it.
+    """
+
+    __slots__ = ("_example", "_numbers")
+    _example: WCS
+    _numbers: bytes
+
+    def __new__(cls, **fields: Any) -> Any:
+        """A grid in memory with these fields."""
+        return PixelGrid(**fields)
+
+    @classmethod
+    def of(cls, grid: PixelGrid) -> PixelGrid:
+        """The same grid; itself where it has no coordinate system, or one that its numbers do not make again exactly."""
+        wcs = grid.wcs
+        if wcs is None or isinstance(grid, cls):
+            return grid
+        key = _key(wcs)
+        if key not in _examples and len(_examples) < _MOST_EXAMPLES:
+            _examples[key] = wcs
+        example = _examples.get(key)
+        if example is None or not _is_plain(wcs) or not _is_plain(example):
+            return grid
+        made: GridOnDemand = object.__new__(cls)
+        for name in (field.name for field in dataclasses.fields(PixelGrid) if field.name != "wcs"):
+            object.__setattr__(made, name, getattr(grid, name))
+        numbers = np.concatenate([np.ravel(getattr(wcs.wcs, name)) for name in _varying(wcs)])
+        object.__setattr__(made, "_example", example)
+        object.__setattr__(made, "_numbers", numbers.tobytes())
+        return made if made.wcs.wcs.compare(wcs.wcs) else grid
+
+    def __reduce__(self) -> Any:
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(PixelGrid)}
+        return functools.partial(PixelGrid, **fields), ()
+
+    @property
+    def wcs(self) -> WCS:
+        """Celestial coordinate system."""
+        return _with_numbers(self._example, self._numbers)
+
+
+@functools.lru_cache(maxsize=_MOST_MADE)
+def _with_numbers(example: WCS, numbers: bytes) -> WCS:
+    """The system that has these numbers, and everything else of an example."""
+    wcs = example.deepcopy()
+    values = np.frombuffer(numbers)
+    for name in _varying(example):
+        size = np.size(getattr(wcs.wcs, name))
+        setattr(wcs.wcs, name, values[:size].reshape(np.shape(getattr(wcs.wcs, name))))
+        values = values[size:]
+    wcs.wcs.set()
+    return wcs
+
+
+def _varying(wcs: WCS) -> tuple[str, ...]:
+    """Arrays of numbers that a coordinate system states."""
+    w = wcs.wcs
+    if w.has_cd():
+        return "crval", "crpix", "cd"
+    return "crval", "crpix", "cdelt", *(["crota"] if w.has_crota() else ["pc"])
+
+
+def _is_plain(wcs: WCS) -> bool:
+    """Whether nothing but the numbers of wcslib belongs to a coordinate system."""
+    distortions = wcs.sip, wcs.cpdis1, wcs.cpdis2, wcs.det2im1, wcs.det2im2
+    return all(one is None for one in (*distortions, wcs.pixel_shape, wcs.pixel_bounds))
+
+
+def _key(wcs: WCS) -> tuple[object, ...]:
+    """What coordinate systems with one example have in common; that nothing was forgotten is checked for each."""
+    w = wcs.wcs
+    poles = float(w.lonpole), float(w.latpole)
+    return wcs.naxis, *w.ctype, *map(str, w.cunit), *frame_key(wcs), *poles, *_varying(wcs)
