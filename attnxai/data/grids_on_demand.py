@@ -78,11 +78,10 @@ def _with_numbers(example: WCS, numbers: bytes) -> WCS:
 
 
 def _varying(wcs: WCS) -> tuple[str, ...]:
-    """Arrays of numbers that a coordinate system states."""
+    """Numbers that a coordinate system states, and those of its pole, which follow from its place where they are not stated."""
     w = wcs.wcs
-    if w.has_cd():
-        return "crval", "crpix", "cd"
-    return "crval", "crpix", "cdelt", *(["crota"] if w.has_crota() else ["pc"])
+    turned = ("cd",) if w.has_cd() else ("cdelt", "crota" if w.has_crota() else "pc")
+    return "crval", "crpix", "lonpole", "latpole", *turned
 
 
 def _is_plain(wcs: WCS) -> bool:
@@ -94,5 +93,4 @@ def _is_plain(wcs: WCS) -> bool:
 def _key(wcs: WCS) -> tuple[object, ...]:
     """What coordinate systems with one example have in common; that nothing was forgotten is checked for each."""
     w = wcs.wcs
-    poles = float(w.lonpole), float(w.latpole)
-    return wcs.naxis, *w.ctype, *map(str, w.cunit), *frame_key(wcs), *poles, *_varying(wcs)
+    return wcs.naxis, *w.ctype, *map(str, w.cunit), *frame_key(wcs), *_varying(wcs)

@@ -40,6 +40,7 @@ class KeptValues:
     def __init__(self, path: Path | None = None) -> None:
         self.fault: OSError | None = None
         self._in_memory: list[Any] = []
+        self._signed: _SignedFile | None = None
         try:
             if path is None:
                 # of the descriptor that is left, as what tempfile returns depends on the system
@@ -71,18 +72,20 @@ class KeptValues:
     @property
     def name(self) -> bytes:
         """The name that is in the file; empty where there is no file."""
-        return self._signed.name if self.fault is None else b""
+        return self._signed.name if self._signed else b""
+
+    def __len__(self) -> int:
+        return len(self._signed or ()) + len(self._in_memory)
 
     def __iter__(self) -> Iterator[Any]:
         """The values, read one by one; JobError where the file was changed."""
-        if hasattr(self, "_signed"):
-            for content in self._signed:
-                yield pickle.loads(content)  # noqa: S301 -- which this user wrote
+        for content in self._signed or ():
+            yield pickle.loads(content)  # noqa: S301 -- which this user wrote
         yield from self._in_memory
 
     def append(self, value: Any) -> None:
         """Add a value."""
-        if self.fault is None:
+        if self._signed is not None and self.fault is None:
             content = pickle.dumps(value, protocol=5)
             try:
                 self._signed.append(content)
@@ -93,7 +96,7 @@ class KeptValues:
 
     def sync(self) -> None:
         """Wait until everything is on the disk."""
-        if self.fault is None:
+        if self._signed is not None:
             self._signed.sync()
 
 
@@ -123,6 +126,9 @@ class _SignedFile:
         length = len(content).to_bytes(_LENGTH_BYTES, "little")
         self._write(length + self._signature(number, content) + content)
         self._ends.append(self._file.tell())
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
 
     def __iter__(self) -> Iterator[bytes]:
         for number, begin in enumerate(self._ends[:-1]):

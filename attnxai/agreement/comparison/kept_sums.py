@@ -101,11 +101,13 @@ class KeptSum(Generic[_Sum]):
         found = read_signed(file)
         reason = "damaged, or of another user"
         if found is not None:
-            n, digest, name, kept = found
+            n, digest, name, n_values, kept = found
             reason = "of other inputs or versions"
             if digest == self._digest_of(n):
-                self._values = name and KeptValues.again(file.with_suffix(".values"), name, n)
-                if self._values is not None or name is None:
+                if n_values:
+                    path = file.with_suffix(".values")
+                    self._values = KeptValues.again(path, name, n_values)
+                if self._values is not None or not n_values:
                     self.sum, self.n_added = kept, n
                     return
                 reason = "without its values"
@@ -116,11 +118,12 @@ class KeptSum(Generic[_Sum]):
     def _write(self, file: Path) -> None:
         begin = time.monotonic()
         with self._telling(file):
-            name = None
+            name, n_values = b"", 0
             if self._values is not None:
                 self._values.sync()
-                name = self._values.name
-            write_signed(file, (self.n_added, self._digest_of(self.n_added), name, self.sum))
+                name, n_values = self._values.name, len(self._values)
+            digest = self._digest_of(self.n_added)
+            write_signed(file, (self.n_added, digest, name, n_values, self.sum))
         now = time.monotonic()
         self._next_write = now + max(_EVERY_S, (now - begin) / _MOST_OF_TIME)
 

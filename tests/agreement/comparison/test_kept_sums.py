@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import json
 import os
@@ -16,7 +17,7 @@ from attnxai.agreement.comparison import ComparisonSettings, kept_sums
 from attnxai.agreement.comparison.kept_sums import KeptSum
 from attnxai.annotations.shapes import Label
 from attnxai.errors import AttnxaiWarning
-from attnxai.jobs import plugins
+from attnxai.jobs import kept_values, plugins
 from tests.builders import made_up
 
 SETTINGS = ComparisonSettings(
@@ -73,6 +74,63 @@ def test_a_sum_goes_on_while_its_blocks_are_the_same(tmp_path, monkeypatch):
     file.write_bytes(b"something else")
     with pytest.warns(AttnxaiWarning, match=r"\.kept is damaged, or of another user; its"):
         assert KeptSum(Text(), made_of(blocks), tmp_path).n_added == 0
+
+
+class Halves:
+    """Even results add up, and odd ones are kept as they are."""
+
+    def __init__(self):
+        self.total = 0
+
+    def add(self, found):
+        if found % 2:
+            return found
+        self.total += found
+        return None
+
+
+def test_what_does_not_add_up_is_kept_beside_the_sum(tmp_path):
+    blocks = made_of([(n,) for n in range(8)])
+    whole = KeptSum(Halves(), blocks)
+    for number in (1, 0, 2, 5, 4, 3, 7, 6):
+        whole.add(number, number)
+    assert (whole.sum.total, list(whole.values)) == (12, [1, 3, 5, 7])
+    first = KeptSum(Halves(), blocks, tmp_path)
+    assert list(first.values) == []
+    for number in (1, 0, 2, 3):
+        first.add(number, number)
+    again = KeptSum(Halves(), blocks, tmp_path)
+    assert (again.n_added, again.sum.total, list(again.values)) == (4, 2, [1, 3])
+    for number in (4, 5, 6, 7):
+        again.add(number, number)
+    assert (again.sum.total, list(again.values)) == (12, [1, 3, 5, 7])
+    (file,) = tmp_path.glob("*.values")
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.warns(AttnxaiWarning, match=r"\.kept is without its values; its comparison"):
+        anew = KeptSum(Halves(), blocks, tmp_path)
+    assert (anew.n_added, anew.sum.total, list(anew.values)) == (0, 0, [])
+    for number in range(8):
+        anew.add(number, number)
+    assert (anew.sum.total, list(anew.values)) == (12, [1, 3, 5, 7])
+
+
+def test_values_wait_in_memory_where_the_disk_is_full(tmp_path, monkeypatch):
+    blocks = made_of([(n,) for n in range(8)])
+    kept = KeptSum(Halves(), blocks, tmp_path)
+    kept.add(0, 0)
+    kept.add(1, 1)
+    fault = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(kept_values._SignedFile, "_write", lambda *_: (_ for _ in ()).throw(fault))
+    kept.add(2, 2)
+    with pytest.warns(AttnxaiWarning, match=r"cannot be used \(No space left on device\); if"):
+        kept.add(3, 3)
+    for number in range(4, 8):
+        kept.add(number, number)
+    assert (kept.sum.total, list(kept.values)) == (12, [1, 3, 5, 7])
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    again = KeptSum(Halves(), blocks, tmp_path)
+    assert (again.n_added, again.sum.total, list(again.values)) == (3, 2, [1])
 
 
 def test_sums_that_cannot_be_kept_are_added_all_the_same(tmp_path):
