@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.segment import Segment
 from rich.text import Text
 
-from attnxai.data.wording import printable
+from attnxai.data.wording import counted, printable
 from attnxai.errors import AssumptionWarning, AttnxaiWarning, DeviceWarning, LeftOutWarning
 
 
@@ -203,6 +203,35 @@ class Steps:
                 say_finished(text, time.monotonic() - started)
             elif self._lines.is_due():
                 stderr.print(f"{text}: {n_done:,} of {n_all:,} ({100 * n_done // n_all} %)")
+
+        return show
+
+    def resumed(self, text: str, unit: str) -> Callable[[int, int], None]:
+        """Begin a bar of long work; what is returned is first called with the number of units that an earlier run has finished."""
+        task = self.bar.add_task(text, total=None)
+        began, n_kept, is_finished = time.monotonic(), -1, False
+
+        def show(n_done: int, n_all: int) -> None:
+            nonlocal n_kept, is_finished
+            if n_kept < 0:
+                n_kept = n_done
+                self.bar.update(task, completed=n_done, total=n_all)
+                if n_kept:
+                    stderr.print(f"{text}: {n_kept} of {counted(n_all, unit)} are finished already")
+                return
+            seconds = time.monotonic() - began
+            rate = (n_done - n_kept) / max(seconds, 1e-3)
+            speed = f"{rate:.3g} a second" if rate >= 1 else f"{seconds:.0f} s"
+            self.bar.update(task, completed=n_done, description=f"{text} ({speed})")
+            if n_done == n_all:
+                if not is_finished:
+                    is_finished = True
+                    say_finished(text, seconds)
+            elif n_done > n_kept and self._lines.is_due():
+                left = (n_all - n_done) / rate
+                stderr.print(
+                    f"{text}: {n_done} of {counted(n_all, unit)} ({100 * n_done // n_all} %), {speed}, about {left:.0f} s left"
+                )
 
         return show
 

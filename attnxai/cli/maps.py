@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,11 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from attnxai.cli import options
 from attnxai.cli.annotation_options import SourcesOption, annotation_options, keywords_of
 from attnxai.cli.console import (
-    LinesNowAndThen,
     console,
     details,
     progress,
-    say_finished,
     stage,
     stderr,
     verbosity,
@@ -30,8 +26,6 @@ from attnxai.data.wording import counted, listed
 from attnxai.errors import AssumptionWarning, LeftOutWarning, OptionError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from attnxai.data.image_list import ImageList
     from attnxai.data.images import SourceSet
     from attnxai.explanations.map_run import MapRun
@@ -192,8 +186,15 @@ class _Request:
         """Fill a store chunk by chunk, and say which images have no maps."""
         from attnxai.explanations.map_run import write_map_store
 
-        board = _Board()
-        with resumable(lambda: board.kept), progress() as begin:
+        kept = ""
+
+        def tell(n_done: int, n_all: int, _: int) -> None:
+            nonlocal kept
+            kept = "finished chunks of images are kept"
+            show(n_done, n_all)
+
+        with resumable(lambda: kept), progress() as begin:
+            show = begin.resumed("Maps", "image")
             run = write_map_store(
                 output,
                 self.model,
@@ -206,7 +207,7 @@ class _Request:
                 scheduler=self.scheduler,
                 overwrite=self.overwrite,
                 option="--output",
-                on_progress=functools.partial(board.show, begin.bar),
+                on_progress=tell,
             )
         for note in run.notes:
             warnings.warn(note, AssumptionWarning, stacklevel=2)
@@ -236,37 +237,3 @@ def _print_unusable(run: MapRun, output: Path) -> None:
     if run.n_unusable > len(run.unusable):
         stderr.print(f"and {run.n_unusable - len(run.unusable)} more")
     stderr.quiet = quiet
-
-
-class _Board:
-    """Shows how many images are finished, and how many a second: a bar, or lines where there is no terminal."""
-
-    def __init__(self) -> None:
-        self.kept = ""
-        self._task: TaskID | None = None
-        self._began = time.monotonic()
-        self._lines = LinesNowAndThen()
-        self._at_begin, self._is_finished = 0, False
-
-    def show(self, bar: Progress, n_done: int, n_all: int, n_kept: int) -> None:
-        """Show the numbers of finished images, of all, and of those that an earlier run had finished."""
-        self.kept = "finished chunks of images are kept"
-        if self._task is None:
-            self._task = bar.add_task("Maps", total=n_all, completed=n_kept)
-            self._at_begin = n_kept
-            if n_kept:
-                stderr.print(f"Maps of {n_kept} of {counted(n_all, 'image')} are finished already")
-            return
-        seconds = time.monotonic() - self._began
-        rate = (n_done - self._at_begin) / max(seconds, 1e-3)
-        bar.update(self._task, completed=n_done, description=f"Maps ({rate:.3g} images a second)")
-        if n_done == n_all:
-            if not self._is_finished:
-                self._is_finished = True
-                say_finished("Maps", seconds)
-        elif self._lines.is_due():
-            left = (n_all - n_done) / rate if rate else 0.0
-            stderr.print(
-                f"{n_done} of {counted(n_all, 'image')} ({100 * n_done // n_all} %), {rate:.3g} a second, about "
-                f"{left:.0f} s left"
-            )

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import shlex
-import time
 from typing import TYPE_CHECKING, Annotated
 
 from attnxai.cli import options
 from attnxai.cli.console import (
-    LinesNowAndThen,
     console,
     details,
     progress,
-    say_finished,
     stage,
-    stderr,
 )
 from attnxai.cli.endings import command, resumable
 from attnxai.cli.help import STATISTICS
 from attnxai.cli.options import flag, option
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from attnxai.validation.plan import ValidationPlan
 
 PARTS = ("false-positives", "coverage", "power")
@@ -99,7 +93,8 @@ def validate(
         resumable(lambda: "finished experiments are kept"),
         progress() as begin,
     ):
-        counts = run_validation(plan, store, n_workers=workers, on_progress=_Board(begin.bar).show)
+        show = begin.resumed("Experiments", "block")
+        counts = run_validation(plan, store, n_workers=workers, on_progress=show)
         replaced = any(results.path.glob("*.html"))
         result = ValidationResult.of(plan, counts)
         write_validation(
@@ -128,32 +123,3 @@ def _command_of(plan: ValidationPlan) -> str:
         if tuple(chosen) != every:
             words += [word for one in chosen for word in (name, one)]
     return shlex.join(words)
-
-
-class _Board:
-    """Shows how many blocks are finished: a bar, or lines where there is no terminal."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task: TaskID | None = None
-        self._before = 0
-        self._began = time.monotonic()
-        self._lines = LinesNowAndThen()
-
-    def show(self, done: int, total: int) -> None:
-        """Show the numbers of finished and of all blocks."""
-        if self._task is None:
-            self._task = self._bar.add_task("Blocks of experiments", total=total, completed=done)
-            self._before = done
-            if done:
-                stderr.print(f"{done} of {total} blocks of experiments are finished already")
-            return
-        self._bar.update(self._task, completed=done)
-        seconds = time.monotonic() - self._began
-        if done == total:
-            say_finished("Blocks of experiments", seconds)
-        elif done > self._before and self._lines.is_due():
-            left = seconds / (done - self._before) * (total - done)
-            stderr.print(
-                f"{done} of {total} blocks ({100 * done // total} %), {seconds:.0f} s, about {left:.0f} s left"
-            )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import io
 from types import SimpleNamespace
 
 import pytest
 
-from attnxai.cli import compare, maps, validate
+from attnxai.cli import compare
 from attnxai.cli import console as consoles
 
 
@@ -66,34 +65,30 @@ def test_quiet_is_silent_and_a_terminal_has_a_bar(monkeypatch, clock):
     assert not any(" (15 %)" in line for line in lines_of(monkeypatch, clock, terminal=True))
 
 
-@pytest.mark.parametrize("module", [maps, validate])
-def test_chunks_and_blocks_have_lines_now_and_then(module, monkeypatch, clock):
-    """However many of them there are in half a minute."""
+def test_work_that_is_resumed_has_lines_now_and_then(monkeypatch, clock):
+    """However many chunks or blocks there are in half a minute; what an earlier run has finished comes first."""
     stream = io.StringIO()
     made = consoles.SafeConsole(file=stream, soft_wrap=True, width=100, _environ={})
-    for one in (consoles, module):
-        monkeypatch.setattr(one, "stderr", made)
-        monkeypatch.setattr(one, "time", SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(consoles, "stderr", made)
+    monkeypatch.setattr(consoles, "time", SimpleNamespace(monotonic=clock.monotonic))
     with consoles.progress() as begin:
-        if module is maps:
-            show = functools.partial(maps._Board().show, begin.bar, n_all=400, n_kept=100)
-            show(n_done=100)
-        else:
-            show = functools.partial(validate._Board(begin.bar).show, total=400)
+        show = begin.resumed("Maps", "image")
         for n_done in range(100, 401):
-            show(n_done) if module is validate else show(n_done=n_done)
+            show(n_done, 400)
             clock.now += 0.25
-        if module is maps:  # where the last chunk is computed, and then written
-            show(n_done=400)
-    first, *middle, last = stream.getvalue().splitlines()
-    assert "100 of 400" in first
-    assert "finished already" in first
-    assert [line.split(" (")[0].split(" im")[0].split(" bl")[0] for line in middle] == [
-        "220 of 400",
-        "340 of 400",
+        show(400, 400)  # where the last chunk is computed, and then written
+        slow = begin.resumed("Experiments", "block")
+        for n_done in range(4):
+            slow(n_done, 3)
+            clock.now += 25
+    assert stream.getvalue().splitlines() == [
+        "Maps: 100 of 400 images are finished already",
+        "Maps: 220 of 400 images (55 %), 4 a second, about 45 s left",
+        "Maps: 340 of 400 images (85 %), 4 a second, about 15 s left",
+        "Maps: 75.0 s",
+        "Experiments: 1 of 3 blocks (33 %), 25 s, about 50 s left",
+        "Experiments: 75.0 s",
     ]
-    assert "about 45 s left" in middle[0]
-    assert last == ("Maps: 75.0 s" if module is maps else "Blocks of experiments: 75.0 s")
 
 
 def test_a_resumed_comparison_says_what_is_finished_already(monkeypatch):

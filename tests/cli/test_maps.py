@@ -206,7 +206,7 @@ def test_a_run_that_is_interrupted_says_that_it_resumes(few: Path, monkeypatch) 
         done, "made with seed 0, not 5; give the same seed, or another output, or add --overwrite"
     )
     done = attnxai("maps", *OPTIONS, "-o", "maps.zarr", cwd=few, check=0)
-    assert "Maps of 3 of 3 images are finished already" in done.stderr
+    assert "Maps: 3 of 3 images are finished already" in done.stderr
     assert package.read_maps(few / "maps.zarr").sources
 
 

@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from attnxai.cli import console
 from attnxai.cli import validate as module
 from attnxai.validation.plan import Part
 from attnxai.validation.rejections import NullKind
@@ -78,22 +79,27 @@ def test_two_workers_write_the_same_bytes(made, tmp_path) -> None:
 
 
 def test_an_interruption_is_gone_on_with(tmp_path, monkeypatch) -> None:
-    show = module._Board.show
+    resumed = console.Steps.resumed
 
-    def interrupted(board, done, total):
-        show(board, done, total)
-        if done == 5:
-            raise KeyboardInterrupt
+    def interrupted(steps, *named):
+        show = resumed(steps, *named)
+
+        def interrupting(done, total):
+            show(done, total)
+            if done == 5:
+                raise KeyboardInterrupt
+
+        return interrupting
 
     whole, again = tmp_path / "whole", tmp_path / "again"
     part = (*SMALL, "--part", "power")
     run("--output", whole, *part)
-    monkeypatch.setattr(module._Board, "show", interrupted)
+    monkeypatch.setattr(console.Steps, "resumed", interrupted)
     shown = run("--output", again, *part, code=130)
     assert "run the same command again to resume: finished experiments are kept" in shown
     assert not (again / "results").exists()
-    monkeypatch.setattr(module._Board, "show", show)
-    assert "5 of 6 blocks of experiments are finished already" in run("--output", again, *part)
+    monkeypatch.setattr(console.Steps, "resumed", resumed)
+    assert "Experiments: 5 of 6 blocks are finished already" in run("--output", again, *part)
     kept = (again / "blocks.jsonl").read_text(encoding="utf-8")
     assert sorted(kept) == sorted((whole / "blocks.jsonl").read_text(encoding="utf-8"))
     for path in sorted((whole / "results").rglob("*.*")):
