@@ -51,7 +51,7 @@ from attnxai.report.documentation import metrics_markdown, with_part
 from attnxai.report.findings import Finding
 from attnxai.report.provenance import describe
 from attnxai.report.sentences.say import say
-from attnxai.report.summary import per_source_table, summarise
+from attnxai.report.summary import per_source_frames, summarise
 from attnxai.report.verdict import reach_verdict
 from attnxai.report.wording import capitalised
 from tests.builders import made_up
@@ -398,7 +398,7 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
         assert f"`{key}`" in text, key
     for finding in Finding:
         assert f"`{finding}`" in text, finding
-    for column in per_source_table(content).columns:
+    for column in next(per_source_frames(content)).columns:
         assert ":" in column or f"`{column}`" in text, column
 
 

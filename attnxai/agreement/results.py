@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from attnxai.explanations.stack import MapStack
 
 ALL = "all"
+_EVERY = slice(None)
 _Part = TypeVar("_Part")
 
 
@@ -407,26 +408,33 @@ class AgreementResult:
 
     _repr_html_ = repr_html
 
-    def per_source_frame(self) -> pd.DataFrame:
-        """One row for every source and annotator, one column for every map and metric."""
+    def per_source_frame(self, sources: slice = _EVERY) -> pd.DataFrame:
+        """One row for every source and annotator, one column for every map and metric.
+
+        Parameters
+        ----------
+        sources : slice
+            Which sources, by their position; all of them when left out.
+        """
         import pandas as pd
 
         of_sources = {
-            "source": self.sources,
-            "class": self.classes,
-            "split": self.splits,
-            "stratum": [_stratum_text(stratum) for stratum in self.strata],
+            "source": self.sources[sources],
+            "class": self.classes[sources],
+            "split": self.splits[sources],
+            "stratum": [_stratum_text(stratum) for stratum in self.strata[sources]],
         }
         columns: dict[str, Any] = {
             name: np.repeat(np.array(values, object), len(self.annotators))
             for name, values in of_sources.items()
         }
-        columns["annotator"] = np.tile(np.array(self.annotators, object), len(self.sources))
+        names = np.array(self.annotators, object)
+        columns["annotator"] = np.tile(names, len(of_sources["source"]))
         for e, explanation in enumerate(self.explanations + self.baselines):
             for m, metric in enumerate(self.metrics):
-                columns[f"{explanation}:{metric}"] = self.values[m, e].T.ravel()
+                columns[f"{explanation}:{metric}"] = self.values[m, e, :, sources].T.ravel()
         for metric, values in zip(self.metrics, self.self_consistency_values, strict=False):
-            columns[f"self-consistency:{metric}"] = values.T.ravel()
+            columns[f"self-consistency:{metric}"] = values[:, sources].T.ravel()
         return pd.DataFrame(columns)
 
     def summary(self) -> str:

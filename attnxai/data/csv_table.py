@@ -220,6 +220,17 @@ def plain_cell(text: str) -> str:
 
 def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV in UTF-8, with cells as :func:`spreadsheet_cell` gives them."""
+    write_file(path, _safe(frame).to_csv(index=False))
+
+
+def write_frames(frames: Iterable[pd.DataFrame], path: Path) -> None:
+    """The same for a table that comes in parts with the same columns, of which one is held at a time."""
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        for number, frame in enumerate(frames):
+            _safe(frame).to_csv(file, index=False, header=number == 0, lineterminator="\n")
+
+
+def _safe(frame: pd.DataFrame) -> pd.DataFrame:
     safe = frame.map(spreadsheet_cell)
     safe.columns = [spreadsheet_cell(name) for name in frame.columns]
-    write_file(path, safe.to_csv(index=False))
+    return safe

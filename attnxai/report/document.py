@@ -54,7 +54,7 @@ from attnxai.report.source_table import (
     source_rows,
 )
 from attnxai.report.style import CONTOUR_COLOUR, figures_as
-from attnxai.report.summary import per_source_table, summarise
+from attnxai.report.summary import per_source_frames, summarise
 from attnxai.report.tables.agreement import annotators_table
 from attnxai.report.tables.latex import escape, render_latex
 from attnxai.report.verdict import Verdict, reach_verdict
@@ -178,7 +178,7 @@ def write_content(
             template="report.html",
             drawers=_drawers(content),
             files=lambda figures: {
-                "per_source.csv": per_source_table(content),
+                "per_source.csv": per_source_frames(content),
                 "summary.json": summary(),
                 "agreement.tex": _latex(content),
                 **methods_text(content).files(),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnxai.data.csv_table import write_frame
+from attnxai.data.csv_table import write_frames
 from attnxai.jobs.output_folder import OutputFolder, output_folder
 from attnxai.report.style import IN_ONE_COLUMN
 from attnxai.report.tables.text import render_html
@@ -68,11 +68,11 @@ def write_results(
 
 
 def write_files(folder: Path, contents: Mapping[str, Any]) -> None:
-    """Write texts, plain values as JSON, and data frames as CSV, under the names of their files."""
+    """Write texts, plain values as JSON, and data frames or their parts as CSV, under the names of their files."""
     for name, content in contents.items():
         path = folder / name
         if path.suffix == ".csv":
-            write_frame(content, path)
+            write_frames([content] if hasattr(content, "to_csv") else content, path)
             continue
         path.parent.mkdir(exist_ok=True)
         text = json_text(content) if path.suffix == ".json" else content

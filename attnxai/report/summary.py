@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from attnxai.metrics import METRICS
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 FORMAT = "attnxai-report"
 FORMAT_VERSION = 2
+_SOURCES_AT_A_TIME = 1000
 
 
 def summarise(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
@@ -92,13 +95,17 @@ def _of_model(part: ModelPart, facts: Any, verdict: ModelVerdict) -> dict[str, A
     }
 
 
-def per_source_table(content: ReportContent) -> pd.DataFrame:
-    """One row for every model, source and annotator."""
-    import pandas as pd
+def per_source_frames(content: ReportContent) -> Iterator[pd.DataFrame]:
+    """One row for every model, source and annotator, those of some sources at a time, all with the same columns."""
 
-    frames = []
-    for part in content.parts:
-        frame = part.result.per_source_frame()
+    def frame_of(part: ModelPart, sources: slice) -> pd.DataFrame:
+        frame = part.result.per_source_frame(sources)
         frame.insert(0, "model", part.name)
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+        return frame
+
+    of_models = (frame_of(part, slice(0)).columns for part in content.parts)
+    columns = list(dict.fromkeys(itertools.chain.from_iterable(of_models)))
+    for part in content.parts:
+        for start in range(0, len(part.result.sources), _SOURCES_AT_A_TIME):
+            frame = frame_of(part, slice(start, start + _SOURCES_AT_A_TIME))
+            yield frame.reindex(columns=columns)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import warnings
 
+import pandas as pd
+
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
 from attnxai.audit.evidence_location_statistics import locate_evidence
 from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.provenance import describe
-from attnxai.report.summary import per_source_table, summarise
+from attnxai.report.summary import per_source_frames, summarise
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
 
@@ -40,5 +42,5 @@ def write_pilot(folder, *, n_permutations=999, metrics=("nss", "spearman"), **ma
     folder.mkdir(parents=True, exist_ok=True)
     summary = summarise(content, reach_verdict([result], marks))
     (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
-    per_source_table(content).to_csv(folder / "per_source.csv", index=False)
+    pd.concat(per_source_frames(content)).to_csv(folder / "per_source.csv", index=False)
     return result
