@@ -94,6 +94,11 @@ class KeptValues:
                 self.fault = error
         self._in_memory.append(value)
 
+    def close(self) -> None:
+        """Close the file, so that its folder can be removed; the values can be read no more."""
+        if self._signed is not None:
+            self._signed.close()
+
     def sync(self) -> None:
         """Wait until everything is on the disk."""
         if self._signed is not None:
@@ -106,7 +111,7 @@ class _SignedFile:
     def __init__(self, file: io.FileIO, key: bytes, name: bytes) -> None:
         self._file, self._key, self.name = file, key, name
         self._ends = [len(_BEGINNING) + _NAME_BYTES]
-        weakref.finalize(self, file.close)
+        self.close = weakref.finalize(self, file.close)
 
     def begin(self) -> None:
         self._write(_BEGINNING + self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections import Counter
@@ -77,7 +78,7 @@ def gather_blocks(
 ) -> list[tuple[Callable[[], Found], TargetTotals]]:
     """Gather several comparisons, named for messages, block by block.
 
-    For each what makes its result of what was kept on disk, and the totals of its sources. ``on_step`` is called with the
+    For each what makes its result, once, of what was kept on disk, and the totals of its sources. ``on_step`` is called with the
     numbers of finished jobs and of all.
     """
     names = [name for name, _, _ in comparisons]
@@ -110,9 +111,14 @@ def gather_blocks(
 
     joined = _run(_measured, names, measured, [JoinedBlocks() for _ in names], workers, second_step)
     return [
-        (functools.partial(kept.sum.joined, kept.values), total)
+        (functools.partial(_joined, kept), total)
         for kept, total in zip(joined, totals, strict=True)
     ]
+
+
+def _joined(kept: KeptSum[JoinedBlocks]) -> Found:
+    with contextlib.closing(kept):
+        return kept.sum.joined(kept.values)
 
 
 class _Totals:

@@ -83,6 +83,12 @@ class KeptSum(Generic[_Sum]):
         if self._file is not None and time.monotonic() >= self._next_write:
             self._write(self._file)
 
+    def close(self) -> None:
+        """Forget the values, and close their file, as has to be before its folder can be removed everywhere."""
+        if self._values is not None:
+            self._values.close()
+            self._values = None
+
     def _keep(self, value: Any) -> None:
         if self._values is None:
             self._values = KeptValues(self._file and self._file.with_suffix(".values"))
