@@ -16,6 +16,7 @@ from attnxai.alignment.rasterise import draw_annotations, places_of
 from attnxai.alignment.source_facts import check_sources
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.data.emission import emission_mask
+from attnxai.data.grids_on_demand import GridOnDemand
 from attnxai.errors import AlignmentError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class BlockOnDemand:
     places: KnownPlaces
 
     def __reduce__(self) -> tuple[Callable[..., BlockOnDemand], tuple[Any, ...]]:
-        """Another process gets the maps of these sources alone, and few grids: a WCS takes milliseconds to send."""
+        """Another process gets the maps of these sources alone, and few grids, to their last digit."""
         stack = self.maps.select(self.facts.sources)
         # later looks have no places, nor have marks that are there twice
         without = {mark.source for mark in self.marks.repeats}
@@ -68,7 +69,7 @@ class BlockOnDemand:
             s for s, own in self.marks.by_source().items() if len(self.places[s]) < len(own)
         }
         # in one order, since pickles are compared
-        grids = {source: self.grids[source] for source in sorted(without)}
+        grids = {source: GridOnDemand.of(self.grids[source]) for source in sorted(without)}
         return _block, (self.facts, self.marks, stack, grids, self.with_emission, self.places)
 
     def pairs(self) -> AlignedPairs:

@@ -27,7 +27,7 @@ class _Packed(NamedTuple):
 
 
 class Places(KnownPlaces):
-    """The places of the marks of very many sources: their numbers are kept, in a quarter of the memory of the shapes.
+    """The places of the marks of very many sources: their numbers are kept, in a third of the memory of the shapes.
 
     These are made again when they are asked for.
 

@@ -224,7 +224,7 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def write_frames(frames: Iterable[pd.DataFrame], path: Path) -> None:
-    """The same for a table that comes in parts with the same columns, of which one is held at a time."""
+    """The same for a table that comes in one or more parts with the same columns, of which one is held at a time."""
     with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         for number, frame in enumerate(frames):
             _safe(frame).to_csv(file, index=False, header=number == 0, lineterminator="\n")

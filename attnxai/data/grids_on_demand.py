@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from attnxai.data.sky import frame_key
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
+_STATED = ("radesys", "equinox", "mjdobs", "dateobs", "dateref")
 _MOST_MADE = 128
 _MOST_EXAMPLES = 1000
 _examples: dict[tuple[object, ...], WCS] = {}
@@ -23,7 +25,8 @@ class GridOnDemand(PixelGrid):
     """A PixelGrid that keeps the numbers of its coordinate system alone, and makes the system of them when it is asked for.
 
     A WCS takes 6 kB. Those of one survey differ in ten numbers or so; everything else is in one example of them. The last
-    systems that were made are kept. Made by :meth:`of`; :func:`dataclasses.replace` makes a PixelGrid of it.
+    systems that were made are kept, and changes of one are lost. A WCS is pickled as the text of a header, which has twelve
+    digits; this has all of them in every process. Made by :meth:`of`; :func:`dataclasses.replace` makes a PixelGrid of it.
     """
 
     __slots__ = ("_example", "_numbers")
@@ -56,12 +59,44 @@ class GridOnDemand(PixelGrid):
 
     def __reduce__(self) -> Any:
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(PixelGrid)}
-        return functools.partial(PixelGrid, **fields), ()
+        wcs = fields.pop("wcs")
+        stated = _stated(wcs)
+        if _stating(**stated).wcs.compare(wcs.wcs):
+            return _unpickled, (stated, fields)
+        return functools.partial(PixelGrid, wcs=wcs, **fields), ()
 
     @property
     def wcs(self) -> WCS:
         """Celestial coordinate system."""
         return _with_numbers(self._example, self._numbers)
+
+
+def _unpickled(stated: Mapping[str, Any], fields: Mapping[str, Any]) -> PixelGrid:
+    return GridOnDemand.of(PixelGrid(wcs=_stating(**stated), **fields))
+
+
+def _stated(wcs: WCS) -> dict[str, Any]:
+    """What a coordinate system states, as plain values."""
+    w = wcs.wcs
+    values = {name: getattr(w, name) for name in (*_STATED, *_varying(wcs))}
+    plain = {
+        name: np.asarray(value).tolist()
+        for name, value in values.items()
+        if not isinstance(value, float) or np.isfinite(value)
+    }
+    return {**plain, "ctype": list(w.ctype), "cunit": list(map(str, w.cunit)), "pv": w.get_pv()}
+
+
+def _stating(*, pv: list[tuple[int, int, float]], **stated: Any) -> WCS:
+    from astropy.wcs import WCS
+
+    wcs = WCS(naxis=2)
+    for name, value in stated.items():
+        setattr(wcs.wcs, name, value)
+    if pv:
+        wcs.wcs.set_pv(pv)
+    wcs.wcs.set()
+    return wcs
 
 
 @functools.lru_cache(maxsize=_MOST_MADE)

@@ -66,9 +66,15 @@ def test_systems_made_again_are_the_same(cards):
         np.testing.assert_array_equal(pixel_to_sky(found.wcs, x, y), pixel_to_sky(grid.wcs, x, y))
         for name in ("shape", "pixel_scale_arcsec", "row_zero", "file_pixels", "middle"):
             assert getattr(found, name) == getattr(grid, name)
-        for plain in (dataclasses.replace(found), pickle.loads(pickle.dumps(found))):  # noqa: S301
-            assert type(plain) is PixelGrid
-            assert stated_numbers(plain.wcs) == stated_numbers(grid.wcs)
+        plain = dataclasses.replace(found)
+        assert type(plain) is PixelGrid
+        assert plain.wcs is found.wcs
+        again = pickle.loads(pickle.dumps(found))  # noqa: S301
+        assert type(again) is GridOnDemand
+        assert again.wcs.wcs.compare(grid.wcs.wcs)
+        assert pickle.dumps(again) == pickle.dumps(found)
+        for name in ("shape", "pixel_scale_arcsec", "row_zero", "file_pixels"):
+            assert getattr(again, name) == getattr(grid, name)
     assert len(grids_on_demand._examples) == 1
 
 
@@ -100,6 +106,13 @@ def test_what_numbers_do_not_make_again_stays_as_it_is():
     named.wcs.wcs.cname = ["a", "b"]
     assert type(GridOnDemand.of(grid_of(SYSTEMS["CD"], 0))) is GridOnDemand
     assert GridOnDemand.of(named) is named
+
+
+def test_frames_have_examples_of_their_own():
+    for number in range(3):
+        for name in ("scales", "FK5 of 1950", "FK4", "Galactic"):
+            assert type(GridOnDemand.of(grid_of(SYSTEMS[name], number))) is GridOnDemand
+    assert len(grids_on_demand._examples) == 4
 
 
 def test_there_are_not_any_number_of_examples(monkeypatch):

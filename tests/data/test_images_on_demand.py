@@ -14,6 +14,7 @@ import pytest
 from astropy.io import fits
 
 from attnxai.data import images_on_demand
+from attnxai.data.grids_on_demand import GridOnDemand
 from attnxai.data.image_files import read_images
 from attnxai.data.image_list import list_images
 from attnxai.data.images import SourceImage, SourceSet
@@ -75,6 +76,8 @@ def test_images_are_the_same_whether_held_or_not(
 ) -> None:
     held, read = read_both(folder, monkeypatch)
     assert all(isinstance(image, ImageOnDemand) for image in read)
+    on_sky = [type(image.grid) for image in read if image.grid.wcs is not None]
+    assert on_sky == 4 * [GridOnDemand]
     for first, second in zip(held, read, strict=True):
         same(first, second)
         same(first, pickle.loads(pickle.dumps(second)))  # noqa: S301

@@ -37,8 +37,8 @@ _Sum = TypeVar("_Sum", bound=SumOfBlocks)
 class Workers:
     """Where blocks are measured: in this process, in ``n_workers`` processes, or by those of a Dask ``scheduler``.
 
-    What is found does not depend on it. In ``resume_folder`` sums are kept now and then, from which the same call
-    goes on; not with code of others, such as plug-ins, which can have changed without a sign.
+    What is found does not depend on it. In ``resume_folder`` lies what was found of finished blocks, from which the same
+    call goes on; not with code of others, such as plug-ins, which can have changed without a sign.
     """
 
     n_workers: int = 1
@@ -192,20 +192,25 @@ def _run(
         n_done += 1
         on_step(n_done)
 
-    try:
-        run_jobs(
-            [Job(name=n, function=function, argument=tasks[c][b]) for n, (c, b) in jobs.items()],
-            n_workers=workers.n_workers,
-            scheduler=workers.scheduler,
-            on_result=add,
-            keep_results=False,
-        )
-    except JobError as error:
-        # what is wrong with the request is said as it is
-        cause = error.__cause__
-        if isinstance(cause, AttnxaiError) and not isinstance(cause, JobError):
-            raise cause from None
-        raise
+    todo = [Job(name=n, function=function, argument=tasks[c][b]) for n, (c, b) in jobs.items()]
+    with contextlib.ExitStack() as undone:
+        for one in kept:
+            undone.callback(one.abandon)
+        try:
+            run_jobs(
+                todo,
+                n_workers=workers.n_workers,
+                scheduler=workers.scheduler,
+                on_result=add,
+                keep_results=False,
+            )
+        except JobError as error:
+            # what is wrong with the request is said as it is
+            cause = error.__cause__
+            if isinstance(cause, AttnxaiError) and not isinstance(cause, JobError):
+                raise cause from None
+            raise
+        undone.pop_all()
     return kept
 
 

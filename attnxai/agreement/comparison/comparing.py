@@ -89,9 +89,10 @@ def compare(
     scheduler : str, optional
         Address of a Dask scheduler, such as ``tcp://host:8786``, whose workers do so instead.
     resume_folder : path, optional
-        Folder in which what blocks add up to is kept every minute, so that the same call goes on from there after whatever
-        has ended it. The files are signed with a key of the user, and only those are read. With metrics, nulls or
-        plug-ins of others nothing is kept. The caller removes the folder.
+        Folder in which values of finished blocks are kept, and every minute what they add up to, so that the same call goes
+        on from there after whatever has ended it. The files are signed with a key of the user, and only those are read. With
+        metrics, nulls or plug-ins of others nothing is kept. The caller removes the folder. Without it, values wait in a
+        temporary file.
     on_step : callable, optional
         Called with the number of finished steps and of all steps.
 

@@ -19,6 +19,7 @@ from attnxai.jobs.kept_values import KeptValues
 from attnxai.jobs.signed_pickles import read_signed, sha256_of_pickles, write_signed
 
 _EVERY_S = 60.0
+_N_PARTS = 5
 _MOST_OF_TIME = 0.02
 
 
@@ -35,9 +36,9 @@ _Sum = TypeVar("_Sum", bound=SumOfBlocks)
 class KeptSum(Generic[_Sum]):
     """A sum over blocks that are finished in any order, added in that of their numbers, on which its digits depend.
 
-    What of them does not add up waits on disk, in ``values``. With a ``folder``, the sum is written there every minute, and
-    with the same blocks a later run begins with it. It is used only if everything that its blocks are made of is the same,
-    down to the pixels of maps, and so are the versions.
+    What of them does not add up waits on disk, in ``values``, as far as it can. With a ``folder``, both lie there, the sum as
+    it was in the last minute, and with the same blocks a later run begins with them. They are used only if everything that
+    blocks are made of is the same, down to the pixels of maps, and so are the versions.
 
     Parameters
     ----------
@@ -60,6 +61,7 @@ class KeptSum(Generic[_Sum]):
         self._digests: list[str] = []
         self._file: Path | None = None
         self._values: KeptValues | None = None
+        self._is_saved = False
         if folder is not None:
             with self._telling(folder):
                 self._file = Path(folder) / f"{sha256_of_pickles(blocks[0]())[:16]}.kept"
@@ -84,10 +86,17 @@ class KeptSum(Generic[_Sum]):
             self._write(self._file)
 
     def close(self) -> None:
-        """Forget the values, and close their file, as has to be before its folder can be removed everywhere."""
+        """Close the file of values, as has to be before its folder can be removed everywhere; values can be read no more."""
         if self._values is not None:
             self._values.close()
-            self._values = None
+
+    def abandon(self) -> None:
+        """Close it, and remove it where no sum was saved with which a later run could use it."""
+        self.close()
+        if self._file is not None and self._values is not None and not self._is_saved:
+            with contextlib.suppress(OSError):
+                self._file.with_suffix(".values").unlink()
+                self._file.parent.rmdir()  # where nothing else lies there
 
     def _keep(self, value: Any) -> None:
         if self._values is None:
@@ -107,14 +116,15 @@ class KeptSum(Generic[_Sum]):
         found = read_signed(file)
         reason = "damaged, or of another user"
         if found is not None:
-            n, digest, name, n_values, kept = found
             reason = "of other inputs or versions"
+            fits = len(found) == _N_PARTS
+            n, digest, name, n_values, kept = found if fits else (0, "", b"", 0, self.sum)
             if digest == self._digest_of(n):
                 if n_values:
                     path = file.with_suffix(".values")
                     self._values = KeptValues.again(path, name, n_values)
                 if self._values is not None or not n_values:
-                    self.sum, self.n_added = kept, n
+                    self.sum, self.n_added, self._is_saved = kept, n, True
                     return
                 reason = "without its values"
         warnings.warn(
@@ -130,6 +140,7 @@ class KeptSum(Generic[_Sum]):
                 name, n_values = self._values.name, len(self._values)
             digest = self._digest_of(self.n_added)
             write_signed(file, (self.n_added, digest, name, n_values, self.sum))
+            self._is_saved = True
         now = time.monotonic()
         self._next_write = now + max(_EVERY_S, (now - begin) / _MOST_OF_TIME)
 

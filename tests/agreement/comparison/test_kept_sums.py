@@ -10,15 +10,22 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, kept_sums
+from attnxai.agreement.comparison.comparing import compare_pairs
+from attnxai.agreement.comparison.gathering import PairsInMemory
 from attnxai.agreement.comparison.kept_sums import KeptSum
 from attnxai.annotations.shapes import Label
 from attnxai.errors import AttnxaiWarning
 from attnxai.jobs import kept_values, plugins
+from attnxai.jobs.signed_pickles import write_signed
+from attnxai.metrics import register_metric
+from attnxai.nulls import SurrogateNull, register_null
 from tests.builders import made_up
+from tests.registries import names_free
 
 SETTINGS = ComparisonSettings(
     metrics=("nss", "shuffled_auc"), n_permutations=99, n_bootstrap=100, most_together=50
@@ -99,11 +106,15 @@ def test_what_does_not_add_up_is_kept_beside_the_sum(tmp_path):
     assert list(first.values) == []
     for number in (1, 0, 2, 3):
         first.add(number, number)
+    first.close()
     again = KeptSum(Halves(), blocks, tmp_path)
     assert (again.n_added, again.sum.total, list(again.values)) == (4, 2, [1, 3])
     for number in (4, 5, 6, 7):
         again.add(number, number)
     assert (again.sum.total, list(again.values)) == (12, [1, 3, 5, 7])
+    again.close()
+    with pytest.raises(ValueError, match="closed file"):
+        list(again.values)
     (file,) = tmp_path.glob("*.values")
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.warns(AttnxaiWarning, match=r"\.kept is without its values; its comparison"):
@@ -127,6 +138,7 @@ def test_values_wait_in_memory_where_the_disk_is_full(tmp_path, monkeypatch):
     for number in range(4, 8):
         kept.add(number, number)
     assert (kept.sum.total, list(kept.values)) == (12, [1, 3, 5, 7])
+    kept.close()
     monkeypatch.undo()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     again = KeptSum(Halves(), blocks, tmp_path)
@@ -225,6 +237,101 @@ def test_other_maps_or_seeds_begin_anew(tmp_path):
     steps, found = compared(tmp_path / "kept", seed=1)
     assert steps == compared(None, seed=1)[0]
     assert found == compared(None, seed=1)[1]
+
+
+def test_what_no_later_run_could_use_is_removed(tmp_path, monkeypatch):
+    """In the first minute there are values, but no sum."""
+    monkeypatch.setattr(kept_sums, "_EVERY_S", 60.0)
+    compared(tmp_path / "kept", stop_at=6)
+    assert not (tmp_path / "kept").exists()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "of the user").write_text("")
+    compared(tmp_path / "kept", stop_at=6)
+    assert [file.name for file in (tmp_path / "kept").iterdir()] == ["of the user"]
+
+
+def test_values_that_are_not_on_the_disk_are_not_counted_on(tmp_path, monkeypatch):
+    kept = KeptSum(Halves(), made_of([(n,) for n in range(8)]), tmp_path)
+    kept.add(0, 0)
+    fault = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(kept_values.os, "fsync", lambda _: (_ for _ in ()).throw(fault))
+    with pytest.warns(AttnxaiWarning, match=r"cannot be used \(No space left on device\); if"):
+        kept.add(1, 1)
+    kept.add(2, 2)
+    kept.close()
+    again = KeptSum(Halves(), made_of([(n,) for n in range(8)]), tmp_path)
+    assert (again.n_added, again.sum.total, list(again.values)) == (1, 0, [])
+
+
+def test_sums_of_another_version_begin_anew(tmp_path):
+    blocks = made_of([(n,) for n in range(8)])
+    kept = KeptSum(Halves(), blocks, tmp_path)
+    kept.add(0, 0)
+    (file,) = tmp_path.glob("*.kept")
+    write_signed(file, (1, "digest", Halves()))
+    with pytest.warns(
+        AttnxaiWarning, match="is of other inputs or versions; its comparison begins"
+    ):
+        assert KeptSum(Halves(), blocks, tmp_path).n_added == 0
+
+
+def register_within_a_function():
+    @register_metric(
+        label="Mean on marks",
+        meaning="mean of the map on marked pixels",
+        target="mask",
+        chance_of=lambda targets: np.zeros(len(targets)),
+        chance_formula="0",
+    )
+    def mean_of_marked(maps, targets):
+        """Mean of the map on marked pixels."""
+        return maps.values @ targets.values.T / targets.values.sum(axis=1)
+
+    @register_null
+    class Turned(SurrogateNull):
+        """Reflect maps about the vertical axis."""
+
+        name = "turned_over"
+        label = "reflection of maps"
+        question = "Does the map agree better than its mirror image?"
+        assumes = "Left and right are alike."
+
+        def surrogates(self, map, where, rng):
+            used = where & where[:, ::-1]
+            return used, np.stack([map[used], map[:, ::-1][used]])
+
+
+@pytest.mark.parametrize(
+    "options", [{"metrics": ("nss", "mean_of_marked")}, {"nulls": ("turned_over",)}]
+)
+def test_metrics_and_nulls_made_within_functions_are_compared_in_blocks(options):
+    """They cannot be pickled, nor can what is found with them."""
+    maps, marks, images = made_up(n_sources=70, agreement=0.3, side=20)
+    with names_free("mean_of_marked", "turned_over"):
+        register_within_a_function()
+        settings = dataclasses.replace(SETTINGS, **{"metrics": ("nss",), **options})
+        found = attnxai.compare(maps, marks, images, settings=settings)
+        together = dataclasses.replace(settings, most_together=500)
+        expected = attnxai.compare(maps, marks, images, settings=together)
+    np.testing.assert_allclose(found.values, expected.values, rtol=1e-12)
+    assert found.metrics == expected.metrics
+    assert [len(e.further) for e in found.estimates] == [len(e.further) for e in expected.estimates]
+
+
+def test_few_blocks_are_made_at_a_time(monkeypatch):
+    made = []
+    block = PairsInMemory.block
+
+    def counted(pairs, positions):
+        made.append(positions.size)
+        return block(pairs, positions)
+
+    monkeypatch.setattr(PairsInMemory, "block", counted)
+    maps, marks, images = made_up(n_sources=150, agreement=0.3, side=20)
+    pairs = attnxai.align(maps, marks, images)
+    n_made = []
+    compare_pairs(pairs, settings=SETTINGS, on_step=lambda *_: n_made.append(len(made)))
+    assert n_made[:6] == [1, 2, 3, 4, 5, 6]
 
 
 def test_with_plugins_nothing_is_kept(tmp_path, monkeypatch):
