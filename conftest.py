@@ -22,6 +22,8 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 def pytest_collection_finish() -> None:
     """Leave the many objects that were made so far out of later garbage collections, which took a tenth of the time."""
+    # before, since hypothesis looks for owners of NumPy's random numbers, where it first uses them
+    hypothesis.given(hypothesis.strategies.none())(lambda _: None)()
     gc.collect()
     gc.freeze()
 
