@@ -11,9 +11,9 @@ import numpy as np
 
 from attnxai.agreement.intervals.crossed import components_half_width
 from attnxai.agreement.intervals.variance_components import VarianceComponents, estimate_components
-from attnxai.agreement.results import mean_over_annotators
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import mean_over_annotators
 from attnxai.statistics.exact import t_half_width, t_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval
 

@@ -13,7 +13,7 @@ from attnxai.agreement.intervals.crossed import generalises_to
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
 from attnxai.presenters import PLOT, TABLE, latex_of, presenter_of, repr_html
-from attnxai.statistics.bootstrap import weighted_mean
+from attnxai.statistics.bootstrap import mean_over_annotators, weighted_mean
 from attnxai.statistics.formats import (
     decimals_together,
     format_effective,
@@ -491,11 +491,3 @@ def _stratum_text(stratum: Hashable) -> str | None:
         return None
     parts = stratum if isinstance(stratum, tuple) else (stratum,)
     return " / ".join("unknown" if part is None else str(part) for part in parts)
-
-
-def mean_over_annotators(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the first axis of what is defined; NaN where nothing is."""
-    defined = np.isfinite(values)
-    counts = defined.sum(axis=0)
-    total = np.where(defined, values, 0.0).sum(axis=0)
-    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)

@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.agreement.effect_components import STRATA, Components, centred, parts_of
-from attnxai.agreement.results import ALL, mean_over_annotators
+from attnxai.agreement.results import ALL
 from attnxai.data.csv_table import spreadsheet_cell
 from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.explanations.stack import MEAN_LAYER
 from attnxai.jobs.files import read_json
+from attnxai.statistics.bootstrap import mean_over_annotators
 from attnxai.statistics.exact import t_interval
 from attnxai.statistics.interval import Interval
 

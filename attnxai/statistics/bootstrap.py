@@ -103,6 +103,14 @@ def stratified_counts(
     return counts
 
 
+def mean_over_annotators(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the first axis of what is defined; NaN where nothing is."""
+    defined = np.isfinite(values)
+    counts = defined.sum(axis=0)
+    total = np.where(defined, values, 0.0).sum(axis=0)
+    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
+
+
 def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Mean of the defined values; NaN when none is."""
     defined = np.isfinite(values)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from attnxai.agreement.results import mean_over_annotators
 from attnxai.alignment.own_emission import within_own_emission
 from attnxai.alignment.pairs import align
 from attnxai.audit.consistency import rotation_consistency
@@ -23,6 +22,7 @@ from attnxai.metrics import METRICS, TargetKind, own_tables
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import paper_spec
+from attnxai.statistics.bootstrap import mean_over_annotators
 from attnxai.study.measurement import RunMeasurement
 from attnxai.study.quantities import AGREEMENT_LABELS, PRIMARY_MAP
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import os
-import resource
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import pytest
 from attnxai.errors import JobError
 from attnxai.jobs import kept_values
 from attnxai.jobs.kept_values import KeptValues
+from tests.jobs.limits import largest_file
 
 
 @pytest.fixture(autouse=True)
@@ -183,18 +182,6 @@ def test_space_that_runs_out_when_the_disk_is_waited_for_is_told(tmp_path, monke
         synced(errno.ENOSPC)
 
 
-@contextlib.contextmanager
-def largest_file(n_bytes):
-    """No file can grow beyond a size, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="sizes of files are limited by POSIX")
 @pytest.mark.parametrize("limit", range(10, 900, 89))
 def test_where_disks_are_full_values_wait_in_memory(tmp_path, limit):
     for path in (None, tmp_path / "values"):

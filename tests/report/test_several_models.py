@@ -10,21 +10,17 @@ import io
 import json
 import re
 
-import pandas as pd
 import pytest
 from rich.console import Console
 
 from attnxai.agreement.multiplicity import Correction
-from attnxai.data.csv_table import write_frame, write_frames
 from attnxai.explanations.stack import Split
 from attnxai.report import document
-from attnxai.report import summary as summary_module
 from attnxai.report.contrasts import difference_sentences, difference_summary
 from attnxai.report.document import page_values, write_content
 from attnxai.report.figures.agreement import draw_agreement
 from attnxai.report.page import render_page
 from attnxai.report.page_tables import contrasts_table
-from attnxai.report.summary import per_source_frames
 from attnxai.report.tables.latex import escape
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
@@ -123,27 +119,6 @@ def test_the_table_of_sources_of_two_models(written, two):
     )
     result = two.results[1]
     assert float(row["gate2:auc"]) == pytest.approx(result.values[1, 1, 1, 5], rel=1e-12)
-
-
-@pytest.mark.parametrize("at_a_time", [1, 5, 16])
-def test_the_table_of_sources_is_the_same_in_any_parts(
-    written, two, monkeypatch, tmp_path, at_a_time
-):
-    monkeypatch.setattr(summary_module, "_SOURCES_AT_A_TIME", at_a_time)
-    frames = list(per_source_frames(two))
-    assert len(frames) == 2 * -(-16 // at_a_time)
-    write_frames(frames, tmp_path / "parts.csv")
-    assert (tmp_path / "parts.csv").read_bytes() == (written / "per_source.csv").read_bytes()
-    # and together, where the second model lacks a metric of the first
-    first, second = two.parts
-    fewer = dataclasses.replace(second.result, metrics=("nss",))
-    other = dataclasses.replace(two, parts=(first, dataclasses.replace(second, result=fewer)))
-    write_frames(per_source_frames(other), tmp_path / "parts.csv")
-    whole = [part.result.per_source_frame() for part in other.parts]
-    for frame, part in zip(whole, other.parts, strict=True):
-        frame.insert(0, "model", part.name)
-    write_frame(pd.concat(whole), tmp_path / "whole.csv")
-    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
 def test_the_tables_for_papers(written):

@@ -27,10 +27,10 @@ from attnxai.agreement.estimates import (
 )
 from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
 from attnxai.agreement.noise_ceiling.share import NoiseCeilingShare, shares_of_noise_ceiling
-from attnxai.agreement.results import ALL, mean_over_annotators
+from attnxai.agreement.results import ALL
 from attnxai.errors import OptionError
 from attnxai.explanations.stack import CENTRE_BIAS
-from attnxai.statistics.bootstrap import mean_interval
+from attnxai.statistics.bootstrap import mean_interval, mean_over_annotators
 from attnxai.statistics.interval import Interval
 from attnxai.statistics.resamples import resamples_of
 

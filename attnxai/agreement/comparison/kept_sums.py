@@ -114,11 +114,9 @@ class KeptSum(Generic[_Sum]):
 
     def _read(self, file: Path) -> None:
         found = read_signed(file)
-        reason = "damaged, or of another user"
-        if found is not None:
-            reason = "of other inputs or versions"
-            fits = len(found) == _N_PARTS
-            n, digest, name, n_values, kept = found if fits else (0, "", b"", 0, self.sum)
+        reason = "damaged, or of another user" if found is None else "of other inputs or versions"
+        if found is not None and len(found) == _N_PARTS:
+            n, digest, name, n_values, kept = found
             if digest == self._digest_of(n):
                 if n_values:
                     path = file.with_suffix(".values")

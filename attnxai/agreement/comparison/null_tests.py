@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from attnxai.agreement.estimates import FurtherTest
-from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import OptionError
 from attnxai.nulls import (
     NullDraws,
@@ -22,6 +21,7 @@ from attnxai.nulls import (
     usable_sources,
 )
 from attnxai.nulls.p_values import NullMeans, null_means, p_values_of
+from attnxai.statistics.bootstrap import mean_over_annotators
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:

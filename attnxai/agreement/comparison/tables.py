@@ -10,7 +10,6 @@ import numpy as np
 
 from attnxai.agreement.comparison.strata import Strata, angular_sizes, strata_of
 from attnxai.agreement.estimates import UndefinedValue
-from attnxai.agreement.results import mean_over_annotators
 from attnxai.alignment.consensus import with_consensus
 from attnxai.alignment.own_emission import within_own_emission
 from attnxai.data.emission import emission_mask
@@ -28,6 +27,7 @@ from attnxai.metrics.metric import NO_REASON
 from attnxai.metrics.partial import partial_correlations
 from attnxai.metrics.pixels import is_constant
 from attnxai.nulls.emission_frames import frame_pixels, in_frames, less_emission
+from attnxai.statistics.bootstrap import mean_over_annotators
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -32,10 +32,9 @@ from attnxai.agreement.multiplicity import (
     max_t,
     permutation_p,
 )
-from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.nulls.p_values import Alternative
-from attnxai.statistics.bootstrap import mean_interval
+from attnxai.statistics.bootstrap import mean_interval, mean_over_annotators
 from attnxai.statistics.exact import monte_carlo_ends
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import (

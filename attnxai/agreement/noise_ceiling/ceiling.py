@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
-from attnxai.agreement.results import mean_over_annotators
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.metrics import Consensus, TargetKind, own_tables
 from attnxai.metrics.pixels import PixelRows, is_constant, pixels_of
 from attnxai.metrics.ranking import centred_ranks
+from attnxai.statistics.bootstrap import mean_over_annotators
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 
 if TYPE_CHECKING:

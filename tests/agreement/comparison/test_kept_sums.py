@@ -250,6 +250,15 @@ def test_what_no_later_run_could_use_is_removed(tmp_path, monkeypatch):
     assert [file.name for file in (tmp_path / "kept").iterdir()] == ["of the user"]
 
 
+def test_files_are_closed_when_they_are_read(tmp_path, monkeypatch):
+    """One for all marks and one for each label; else a folder with them cannot be removed everywhere."""
+    closed = []
+    close = KeptSum.close
+    monkeypatch.setattr(KeptSum, "close", lambda kept: closed.append(kept) or close(kept))
+    compared(tmp_path / "kept")
+    assert len(closed) == len({id(kept) for kept in closed}) == 3
+
+
 def test_values_that_are_not_on_the_disk_are_not_counted_on(tmp_path, monkeypatch):
     kept = KeptSum(Halves(), made_of([(n,) for n in range(8)]), tmp_path)
     kept.add(0, 0)
