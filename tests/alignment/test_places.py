@@ -10,16 +10,17 @@ import pytest
 from attnxai.alignment.places import Places
 from attnxai.annotations import Annotation, Shape
 from attnxai.annotations.pixel_shapes import PixelShape, place_on_pixels
+from attnxai.annotations.shapes import ShapeKind
 from attnxai.data.grid import PixelGrid
 
 GRID = PixelGrid(shape=(40, 40))
 SHAPES = (
-    Shape(kind="point", x=3.25, y=-1e-9),
-    Shape(kind="circle", x=1 / 3, y=40.0, radius=0.1),
-    Shape(kind="ellipse", x=5.0, y=6.0, width=3.0, height=7.0, angle=33.3),
-    Shape(kind="box", x=5.0, y=6.0, width=3.0, height=7.0, angle=-170.0),
-    Shape(kind="polygon", vertices=((0.1, 0.2), (3.0, 4.0), (5.0, -6.0), (1e5, 7.0))),
-    Shape(kind="line", vertices=((1.0, 2.0), (3.0, 4.0))),
+    Shape(kind=ShapeKind.POINT, x=3.25, y=-1e-9),
+    Shape(kind=ShapeKind.CIRCLE, x=1 / 3, y=40.0, radius=0.1),
+    Shape(kind=ShapeKind.ELLIPSE, x=5.0, y=6.0, width=3.0, height=7.0, angle=33.3),
+    Shape(kind=ShapeKind.BOX, x=5.0, y=6.0, width=3.0, height=7.0, angle=-170.0),
+    Shape(kind=ShapeKind.POLYGON, vertices=((0.1, 0.2), (3.0, 4.0), (5.0, -6.0), (1e5, 7.0))),
+    Shape(kind=ShapeKind.LINE, vertices=((1.0, 2.0), (3.0, 4.0))),
 )
 
 
